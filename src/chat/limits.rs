@@ -1,0 +1,124 @@
+//! Every limit, by its name, with its unit and its reason. The fields of [`Limits`] can be set under `limits.` in
+//! the configuration; the constants are part of the contract and cannot.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a person, in characters: fits a list on a phone.
+pub const NAME_CHARS_MAX: usize = 32;
+/// Longest name of a room, in characters: fits a list on a phone.
+pub const ROOM_NAME_CHARS_MAX: usize = 60;
+/// Longest message id of a client, in bytes: room for a UUID with a prefix; the store keeps each one.
+pub const MESSAGE_ID_BYTES_MAX: usize = 64;
+/// Shortest password, in characters (NIST SP 800-63B, section 5.1.1.1).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Longest password, in bytes: enough for any passphrase, and hashing stays cheap to feed.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Longest subscription id, in bytes: it stands in every MESSAGE frame of that subscription.
+pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 64;
+/// Most entries that one SUBSCRIBE may ask for with `history`.
+pub const HISTORY_ENTRIES_MAX: u64 = 1_000;
+/// Most entries that one history request over HTTP answers.
+pub const HISTORY_PAGE_ENTRIES_MAX: u32 = 200;
+
+/// The limits that an operator can set. Overflow of any of them hurts only the one who caused it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Characters of one message. Longer ones are refused, the session goes on.
+    pub message_chars_max: usize,
+    /// Bytes of one STOMP frame, and of one WebSocket message. Above it: ERROR, close 1009.
+    pub frame_bytes_max: usize,
+    /// Bytes of all headers of a STOMP frame together.
+    pub header_bytes_max: usize,
+    /// Bytes of one STOMP header line.
+    pub header_line_bytes_max: usize,
+    /// Headers of one STOMP frame.
+    pub headers_max: usize,
+    /// Subscriptions of one session.
+    pub subscriptions_max: usize,
+    /// Transactions that a session may have open at once.
+    pub transactions_max: usize,
+    /// SENDs that one transaction may hold.
+    pub transaction_sends_max: usize,
+    /// Messages of one connection that may wait for the disk at once; reading from it pauses above.
+    pub in_flight_max: usize,
+    /// Bytes of control frames (receipts, errors) that may wait for one connection; it is closed above.
+    pub outbox_bytes_max: usize,
+    /// Bytes that one lagging connection is handed at a time while it catches up.
+    pub catch_up_bytes_max: usize,
+    /// Entries that a room keeps in memory for its live members.
+    pub ring_entries_max: usize,
+    /// Bytes that a room keeps in memory for its live members.
+    pub ring_bytes_max: usize,
+    /// Messages that one person may send in a second, on average.
+    pub messages_per_second: u32,
+    /// Messages that one person may send at once.
+    pub messages_burst: u32,
+    /// SUBSCRIBE frames that one person may send in a second, on average.
+    pub subscriptions_per_second: u32,
+    /// SUBSCRIBE frames that one person may send at once.
+    pub subscriptions_burst: u32,
+    /// New sockets that one address may open in a second, on average.
+    pub connects_per_second: u32,
+    /// New sockets that one address may open at once: a whole office comes back after a restart.
+    pub connects_burst: u32,
+    /// Failed sign-ins of one address in a minute, on average.
+    pub sign_ins_per_minute: u32,
+    /// Failed sign-ins of one address, and of one account, at once.
+    pub sign_ins_burst: u32,
+    /// Open connections in all.
+    pub connections_max: usize,
+    /// Open connections of one address.
+    pub connections_per_address_max: usize,
+    /// Seconds within which a socket must have sent its CONNECT.
+    pub connect_seconds_max: u64,
+    /// Seconds within which an HTTP request's head must have come.
+    pub request_seconds_max: u64,
+    /// Seconds of silence after which a connection without STOMP heart-beats is pinged.
+    pub ping_seconds: u64,
+    /// Bytes of an HTTP request's body.
+    pub request_bytes_max: usize,
+    /// Passwords that are hashed at the same time; each takes about 19 MiB and 20 ms of a core.
+    pub password_hashes_max: usize,
+    /// Messages that may wait for the disk, over all connections. Above it new ones are refused as overload.
+    pub store_queue_max: usize,
+    /// Rooms in all.
+    pub rooms_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_chars_max: 2_000,
+            frame_bytes_max: 64 * 1024,
+            header_bytes_max: 16 * 1024,
+            header_line_bytes_max: 8 * 1024,
+            headers_max: 64,
+            subscriptions_max: 100,
+            transactions_max: 8,
+            transaction_sends_max: 64,
+            in_flight_max: 64,
+            outbox_bytes_max: 64 * 1024,
+            catch_up_bytes_max: 64 * 1024,
+            ring_entries_max: 256,
+            ring_bytes_max: 256 * 1024,
+            messages_per_second: 20,
+            messages_burst: 60,
+            subscriptions_per_second: 20,
+            subscriptions_burst: 200,
+            connects_per_second: 20,
+            connects_burst: 400,
+            sign_ins_per_minute: 10,
+            sign_ins_burst: 10,
+            connections_max: 100_000,
+            connections_per_address_max: 2_000,
+            connect_seconds_max: 30,
+            request_seconds_max: 15,
+            ping_seconds: 25,
+            request_bytes_max: 64 * 1024,
+            password_hashes_max: 2,
+            store_queue_max: 8_192,
+            rooms_max: 100_000,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What outlives the process: rooms and their logs, presence leases, accounts, sign-in sessions, signing keys.
+//!
+//! This file is the contract; [`sqlite`] keeps it on one host. It knows the domain (`chat`) and nothing of sockets,
+//! sessions or nodes. The store is *pulled*: whoever wants news asks [`Store::tail`]; it never calls back.
+//!
+//! Invariants: a room's offsets are 1, 2, 3, ... without a hole, given out in the order of the commits. What an
+//! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry.
+
+mod account;
+mod error;
+pub mod sqlite;
+mod tail;
+
+use std::sync::Arc;
+
+pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
+pub use error::StoreError;
+pub use tail::{Event, Tail};
+
+use crate::chat::{Draft, Entry, LeaseId, Name, Role, Room, RoomId, RoomName};
+
+/// The answer of a store, in short.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What [`Store::append`] acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The entry's place in the log.
+    pub offset: u64,
+    /// Whether this message id stood there already; nothing was appended then.
+    pub duplicate: bool,
+}
+
+/// What [`Store::enter`] acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// The newest offset of the log, this person's own ENTER included.
+    pub last: u64,
+    /// The oldest offset that is still kept; `last + 1` while there is none.
+    pub first: u64,
+    /// Whether an ENTER was appended (at `last`): false when the person was in the room already.
+    pub announced: bool,
+    /// How many people are in the room now.
+    pub user_count: u32,
+}
+
+/// A run of a room's log, in offset order and without holes.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The entries.
+    pub entries: Vec<Arc<Entry>>,
+    /// The oldest offset that is still kept; `last + 1` while there is none. An entry asked for that lies
+    /// before it is gone for ever: a gap to be told.
+    pub first: u64,
+    /// The newest offset of the log; 0 while it never had an entry.
+    pub last: u64,
+}
+
+/// An acknowledgement that has been asked for and is not there yet. The order of the calls that made two of these
+/// is the order in which they take effect; waiting for them is another matter.
+pub type Pending<T> = tokio::sync::oneshot::Receiver<Result<T>>;
+
+/// Waits for an acknowledgement; a store that is gone answers [`StoreError::Unavailable`].
+pub async fn settled<T>(pending: Pending<T>) -> Result<T> {
+    pending.await.unwrap_or(Err(StoreError::Unavailable("the store has stopped".into())))
+}
+
+/// The store. An enum of the backends, not a trait object: the set is closed, and every call says what it costs.
+#[derive(Clone)]
+pub enum Store {
+    /// One SQLite file in the data folder.
+    Sqlite(sqlite::Sqlite),
+}
+
+macro_rules! each_backend {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Store::Sqlite($store) => $call,
+        }
+    };
+}
+
+impl Store {
+    /// The news of this store, from now on, in commit order. One reader per process: `None` from the second call on.
+    pub fn tail(&self) -> Option<Tail> {
+        each_backend!(self, s => s.tail())
+    }
+
+    /// Appends what somebody says; acknowledged once it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`]; [`StoreError::Busy`] above `limits.store_queue_max`; [`StoreError::Unavailable`]
+    /// when the disk refuses.
+    pub fn append(&self, draft: Draft) -> Pending<Appended> {
+        each_backend!(self, s => s.append(draft))
+    }
+
+    /// Takes a presence lease, and appends ENTER when it is the person's first in this room. `after` is the offset
+    /// that the subscriber has seen last, if it resumes.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`]; [`StoreError::AfterPastEnd`] when `after` lies behind the log's end: nothing is
+    /// entered then.
+    pub fn enter(&self, room: RoomId, name: Name, lease: LeaseId, after: Option<u64>) -> Pending<Entered> {
+        each_backend!(self, s => s.enter(room, name, lease, after))
+    }
+
+    /// Gives a presence lease back, and appends QUIT when it was the person's last one in this room. Never lost: a
+    /// store that cannot write now does it when it can. Unknown leases and rooms are ignored.
+    pub fn leave(&self, room: RoomId, name: Name, lease: LeaseId) {
+        each_backend!(self, s => s.leave(room, name, lease));
+    }
+
+    /// The oldest entries with an offset greater than `after`: at most `entries_max`, and no more once their texts
+    /// reach `bytes_max` (one at least).
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn read(&self, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Result<Slice> {
+        each_backend!(self, s => s.read(room, after, entries_max, bytes_max).await)
+    }
+
+    /// The newest `entries_max` entries with an offset less than `before` (all, where `None`), in offset order.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn newest(&self, room: RoomId, before: Option<u64>, entries_max: usize) -> Result<Slice> {
+        each_backend!(self, s => s.newest(room, before, entries_max).await)
+    }
+
+    /// Every room, newest activity first.
+    pub async fn rooms(&self) -> Result<Vec<Room>> {
+        each_backend!(self, s => s.rooms().await)
+    }
+
+    /// One room, if it is there.
+    pub async fn room(&self, id: RoomId) -> Result<Option<Room>> {
+        each_backend!(self, s => s.room(id).await)
+    }
+
+    /// The people in a room, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn members(&self, id: RoomId) -> Result<Vec<Name>> {
+        each_backend!(self, s => s.members(id).await)
+    }
+
+    /// Makes a room. Two rooms may have the same name.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyRooms`] at `limits.rooms_max`.
+    pub async fn create_room(&self, name: RoomName) -> Result<Room> {
+        each_backend!(self, s => s.create_room(name).await)
+    }
+
+    /// Gives a room another name.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn rename_room(&self, id: RoomId, name: RoomName) -> Result<Room> {
+        each_backend!(self, s => s.rename_room(id, name).await)
+    }
+
+    /// Deletes a room with its log and leases.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn delete_room(&self, id: RoomId) -> Result<()> {
+        each_backend!(self, s => s.delete_room(id).await)
+    }
+
+    /// Adds an account. With an invitation, that is used up in the same step and its role counts.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`] (names differ by more than letter case); [`StoreError::InvitationInvalid`].
+    pub async fn add_account(&self, account: NewAccount) -> Result<Account> {
+        each_backend!(self, s => s.add_account(account).await)
+    }
+
+    /// One account, if it is there. The name is compared without regard to letter case.
+    pub async fn account(&self, name: &Name) -> Result<Option<Account>> {
+        each_backend!(self, s => s.account(name.clone()).await)
+    }
+
+    /// Every account, by name.
+    pub async fn accounts(&self) -> Result<Vec<Account>> {
+        each_backend!(self, s => s.accounts().await)
+    }
+
+    /// Whether an administrator who is not disabled exists.
+    pub async fn has_admin(&self) -> Result<bool> {
+        each_backend!(self, s => s.has_admin().await)
+    }
+
+    /// Replaces a password hash and ends every session of the account.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountUnknown`].
+    pub async fn set_password(&self, name: &Name, hash: Secret) -> Result<()> {
+        each_backend!(self, s => s.set_password(name.clone(), hash).await)
+    }
+
+    /// Disables an account, which ends every session of it, or enables it again.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountUnknown`].
+    pub async fn set_disabled(&self, name: &Name, disabled: bool) -> Result<()> {
+        each_backend!(self, s => s.set_disabled(name.clone(), disabled).await)
+    }
+
+    /// Gives an account another role and ends every session of it, so that no old right lives on.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountUnknown`].
+    pub async fn set_role(&self, name: &Name, role: Role) -> Result<()> {
+        each_backend!(self, s => s.set_role(name.clone(), role).await)
+    }
+
+    /// Keeps an invitation until it is used or expires.
+    pub async fn add_invitation(&self, invitation: Invitation) -> Result<()> {
+        each_backend!(self, s => s.add_invitation(invitation).await)
+    }
+
+    /// Keeps a sign-in session under the SHA-256 of its cookie until `expires_at` (milliseconds since the epoch).
+    pub async fn add_login(&self, key: [u8; 32], name: &Name, expires_at: i64) -> Result<()> {
+        each_backend!(self, s => s.add_login(key, name.clone(), expires_at).await)
+    }
+
+    /// The account that an unexpired sign-in session belongs to, if there is one.
+    pub async fn login(&self, key: [u8; 32]) -> Result<Option<Account>> {
+        each_backend!(self, s => s.login(key).await)
+    }
+
+    /// Ends a sign-in session; an unknown one is no error.
+    pub async fn delete_login(&self, key: [u8; 32]) -> Result<()> {
+        each_backend!(self, s => s.delete_login(key).await)
+    }
+
+    /// The signing keys, newest first. The first signs; the others verify what they signed.
+    pub async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
+        each_backend!(self, s => s.signing_keys().await)
+    }
+
+    /// Adds a signing key, which signs from now on.
+    pub async fn add_signing_key(&self, key: SigningKey) -> Result<()> {
+        each_backend!(self, s => s.add_signing_key(key).await)
+    }
+
+    /// Looks whether the store can be read and its writer lives; for `/readyz`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with the cause.
+    pub async fn ready(&self) -> Result<()> {
+        each_backend!(self, s => s.ready().await)
+    }
+
+    /// Ends the store: everything asked for before is settled when this returns.
+    pub async fn close(&self) {
+        each_backend!(self, s => s.close().await);
+    }
+}

@@ -1,0 +1,38 @@
+//! The news of a store, to be pulled.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::chat::{Entry, Name, Room, RoomId};
+
+/// Something that was committed, by this process or by the command line beside it.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An entry was appended.
+    Entry(Arc<Entry>),
+    /// A room was made, or has another name.
+    Room(Room),
+    /// A room was deleted.
+    RoomDeleted(RoomId),
+    /// Every session of this account has to end now: it was disabled, or its password or role changed.
+    SessionsEnded(Name),
+}
+
+/// The reading end: batches in commit order. The channel behind it is bounded; a reader who is slow slows the
+/// writer down, and nothing is dropped.
+pub struct Tail {
+    batches: mpsc::Receiver<Vec<Event>>,
+}
+
+impl Tail {
+    /// Wraps the reading end of a backend's channel.
+    pub(super) const fn new(batches: mpsc::Receiver<Vec<Event>>) -> Self {
+        Self { batches }
+    }
+
+    /// The next batch; `None` once the store is closed and everything was read.
+    pub async fn next(&mut self) -> Option<Vec<Event>> {
+        self.batches.recv().await
+    }
+}
