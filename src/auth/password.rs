@@ -1,0 +1,128 @@
+//! Passwords: argon2id on blocking threads, few at a time.
+
+use std::sync::Arc;
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+
+use crate::chat::Invalid;
+use crate::chat::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+
+/// Why a password could not be hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// It is too short or too long.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The hashing itself failed: our fault.
+    #[error("the password could not be hashed: {0}")]
+    Failed(String),
+}
+
+/// Hashes and verifies. Each hash takes about 19 MiB and 20 ms of a core (RFC 9106's second choice, OWASP's first),
+/// so that a flood of sign-ins would starve everybody else: the semaphore lets only a few run at once.
+#[derive(Clone)]
+pub struct Passwords {
+    slots: Arc<Semaphore>,
+    /// A hash of nothing in particular, to spend the same time on a name that does not exist.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    /// At most `hashes_max` at the same time.
+    ///
+    /// # Errors
+    /// When hashing does not work at all.
+    pub fn new(hashes_max: usize) -> Result<Self, PasswordError> {
+        Ok(Self {
+            slots: Arc::new(Semaphore::new(hashes_max.max(1))),
+            decoy: hash_now("a password that nobody has")?.into(),
+        })
+    }
+
+    /// The PHC string of a new password.
+    ///
+    /// # Errors
+    /// [`PasswordError::Invalid`] with field and limit.
+    pub async fn hash(&self, password: String) -> Result<String, PasswordError> {
+        check(&password)?;
+        self.run(move || hash_now(&password)).await?
+    }
+
+    /// Whether `password` is the one behind `hash`. `None` stands for an account that does not exist: it takes as
+    /// long as a wrong password, so that names cannot be told apart by the clock.
+    ///
+    /// # Errors
+    /// [`PasswordError::Failed`].
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, PasswordError> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(false);
+        }
+        let exists = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.decoy.to_string());
+        let matches = self
+            .run(move || {
+                PasswordHash::new(&hash)
+                    .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            })
+            .await?;
+        Ok(exists && matches)
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
+        let failed = |e: &dyn std::fmt::Display| PasswordError::Failed(e.to_string());
+        let _slot = self.slots.acquire().await.map_err(|e| failed(&e))?;
+        tokio::task::spawn_blocking(work).await.map_err(|e| failed(&e))
+    }
+}
+
+/// Whether a new password is long enough and not absurdly long.
+fn check(password: &str) -> Result<(), Invalid> {
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(Invalid::limit(
+            "password",
+            PASSWORD_CHARS_MIN,
+            format!("a password has at least {PASSWORD_CHARS_MIN} characters"),
+        ));
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(Invalid::limit(
+            "password",
+            PASSWORD_BYTES_MAX,
+            format!("a password has at most {PASSWORD_BYTES_MAX} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+fn hash_now(password: &str) -> Result<String, PasswordError> {
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|e| PasswordError::Failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_of_an_account_that_exists_is_accepted() {
+        let passwords = Passwords::new(2).unwrap();
+        let hash = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("wrong horse".into(), Some(hash)).await.unwrap());
+        assert!(!passwords.verify("a password that nobody has".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_short_password_names_the_field_and_the_limit() {
+        let refused = Passwords::new(1).unwrap().hash("1234567".into()).await.unwrap_err();
+        let PasswordError::Invalid(invalid) = refused else { panic!("{refused}") };
+        assert_eq!((invalid.field, invalid.limit), ("password", Some(PASSWORD_CHARS_MIN)));
+    }
+}
