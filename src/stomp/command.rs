@@ -4,6 +4,8 @@
 //! may have a body, whether its headers are escaped. It must not know what a command does. Invariant: commands are
 //! case sensitive, and `parse` and `as_str` are each other's inverse.
 
+use super::Version;
+
 /// A command of STOMP 1.0, 1.1 or 1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -87,22 +89,24 @@ impl Command {
     ///
     /// STOMP 1.2, STOMP Frames: "All commands and header names referenced in this document are case sensitive."
     pub fn parse(line: &[u8]) -> Option<Command> {
-        Self::ALL
-            .into_iter()
-            .find(|command| command.as_str().as_bytes() == line)
+        Self::ALL.into_iter().find(|command| command.as_str().as_bytes() == line)
     }
 
     /// Whether a client may send it. The decoder reads the server's commands too; the session refuses them.
     pub const fn is_client(self) -> bool {
-        !matches!(
-            self,
-            Command::Connected | Command::Message | Command::Receipt | Command::Error
-        )
+        !matches!(self, Command::Connected | Command::Message | Command::Receipt | Command::Error)
     }
 
     /// Whether its frames may have a body (STOMP 1.2, Body).
     pub const fn may_have_body(self) -> bool {
         matches!(self, Command::Send | Command::Message | Command::Error)
+    }
+
+    /// Whether a frame with a body is no fault. STOMP 1.2, Body: "Only the SEND, MESSAGE, and ERROR frames MAY have a body.
+    /// All other frames MUST NOT have a body." In 1.0 such a body is ignored: "The body of the SUBSCRIBE command is
+    /// ignored."
+    pub(super) fn takes_body(self, version: Version) -> bool {
+        self.may_have_body() || version == Version::V1_0
     }
 
     /// Whether its headers are escaped in versions that have escapes.
@@ -128,20 +132,14 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_command() {
-        for line in [
-            "", "send", "Send", "SEND ", " SEND", "SENDX", "GET", "MESSAGES", "SEN",
-        ] {
+        for line in ["", "send", "Send", "SEND ", " SEND", "SENDX", "GET", "MESSAGES", "SEN"] {
             assert_eq!(Command::parse(line.as_bytes()), None, "{line:?}");
         }
     }
 
     #[test]
     fn four_commands_belong_to_the_server() {
-        let server: Vec<_> = Command::ALL
-            .into_iter()
-            .filter(|c| !c.is_client())
-            .map(Command::as_str)
-            .collect();
+        let server: Vec<_> = Command::ALL.into_iter().filter(|c| !c.is_client()).map(Command::as_str).collect();
         assert_eq!(server, ["CONNECTED", "MESSAGE", "RECEIPT", "ERROR"]);
     }
 }

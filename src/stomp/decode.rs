@@ -17,16 +17,6 @@ const LF: u8 = b'\n';
 ///
 /// Feed a piece, then call [`next`](Decoder::next) until it says `None`. Frames within one piece share its octets;
 /// frames over several are joined once.
-///
-/// What the specifications leave open, or say and do not show, is decided thus:
-/// - LF and CR LF end a line in every version, as a CR is never meant as a part of a value by a peer that sends one.
-/// - `CONNECT`, `STOMP` and `CONNECTED` are read by the version that they name themselves (their spaces are trimmed if
-///   that is 1.0). Every other frame is read by [`set_version`](Decoder::set_version), by 1.0 before it was called.
-/// - In 1.0 spaces around a value are trimmed, since that specification's own examples pad values, and a body where
-///   none is expected is dropped ("The body of the SUBSCRIBE command is ignored").
-/// - A NUL at the beginning of a header line ends the frame: the specification's own example of `DISCONNECT` forgets the
-///   blank line. A NUL within a header line is a fault, though 1.2 allows it: no known peer means it, and a forgotten
-///   blank line is told at once this way.
 #[derive(Debug)]
 pub struct Decoder {
     limits: FrameLimits,
@@ -50,17 +40,8 @@ pub enum Decoded {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Command,
-    Headers {
-        command: Command,
-        start: usize,
-        line: usize,
-    },
-    Body {
-        command: Command,
-        rules: Version,
-        start: usize,
-        length: Option<usize>,
-    },
+    Headers { command: Command, start: usize, line: usize },
+    Body { command: Command, rules: Version, start: usize, length: Option<usize> },
 }
 
 enum Progress {
@@ -107,10 +88,7 @@ impl Decoder {
     /// # Errors
     /// The octets are no frame, or go over a limit. Nothing can be read after that: every further call gives the same
     /// error, and whatever is fed is dropped.
-    #[allow(
-        clippy::should_implement_trait,
-        reason = "an iterator's None is final, this one means: feed more"
-    )]
+    #[allow(clippy::should_implement_trait, reason = "an iterator's None is final, this one means: feed more")]
     pub fn next(&mut self) -> Result<Option<Decoded>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -118,17 +96,8 @@ impl Decoder {
         loop {
             let progress = match self.step {
                 Step::Command => self.read_command(),
-                Step::Headers {
-                    command,
-                    start,
-                    line,
-                } => self.read_header(command, start, line),
-                Step::Body {
-                    command,
-                    rules,
-                    start,
-                    length,
-                } => self.read_body(command, rules, start, length),
+                Step::Headers { command, start, line } => self.read_header(command, start, line),
+                Step::Body { command, rules, start, length } => self.read_body(command, rules, start, length),
             };
             match progress {
                 Ok(Progress::Next(step)) => self.step = step,
@@ -147,7 +116,8 @@ impl Decoder {
             return Ok(Progress::Found(Decoded::HeartBeat));
         }
         let line_bytes_max = Command::LONGEST_BYTES + b"\r\n".len();
-        let is_line = match self.intake.until([LF, NUL], line_bytes_max) {
+        let room = line_bytes_max.saturating_sub(self.intake.seen());
+        let is_line = match self.intake.until([LF, NUL], room) {
             Reach::Short => return Ok(Progress::Starved),
             Reach::Stop(stop) => stop == LF,
             Reach::Over => false,
@@ -161,25 +131,14 @@ impl Decoder {
         match Command::parse(line).filter(|_| is_line) {
             Some(command) => {
                 let start = self.intake.seen();
-                Ok(Progress::Next(Step::Headers {
-                    command,
-                    start,
-                    line: start,
-                }))
+                Ok(Progress::Next(Step::Headers { command, start, line: start }))
             }
-            None => Err(DecodeError::UnknownCommand {
-                command: String::from_utf8_lossy(line).into_owned(),
-            }),
+            None => Err(DecodeError::UnknownCommand { command: String::from_utf8_lossy(line).into_owned() }),
         }
     }
 
-    fn read_header(
-        &mut self,
-        command: Command,
-        start: usize,
-        line: usize,
-    ) -> Result<Progress, DecodeError> {
-        let (room, limit) = self.header_room(start, line);
+    fn read_header(&mut self, command: Command, start: usize, line: usize) -> Result<Progress, DecodeError> {
+        let (room, limit) = self.limits.header_room(start, line, self.intake.seen());
         let stop = match self.intake.until([LF, NUL], room) {
             Reach::Short => return Ok(Progress::Starved),
             Reach::Over => return Err(limit.into()),
@@ -188,10 +147,7 @@ impl Decoder {
         let (frame, end) = (self.intake.frame(), self.intake.seen());
         if stop == NUL {
             if end - line > 1 {
-                return Err(Fault::NulInHeader {
-                    header_number: self.headers.len() + 1,
-                }
-                .into());
+                return Err(Fault::NulInHeader { header_number: self.headers.len() + 1 }.into());
             }
             return self.close_headers(command, line);
         }
@@ -203,11 +159,7 @@ impl Decoder {
             return Err(Limit::Headers(self.limits.headers_max).into());
         }
         self.headers.push_line(frame, line, line + text.len())?;
-        Ok(Progress::Next(Step::Headers {
-            command,
-            start,
-            line: end,
-        }))
+        Ok(Progress::Next(Step::Headers { command, start, line: end }))
     }
 
     /// The headers are whole, and the body begins at `start` (where its NUL may have been read already).
@@ -217,11 +169,8 @@ impl Decoder {
         self.headers.close(frame, command, rules)?;
         let length = self.headers.content_length(frame)?;
         if let Some(length) = length {
-            if length > 0 && !takes_body(command, rules) {
-                return Err(Fault::BodyNotAllowed {
-                    command: command.as_str(),
-                }
-                .into());
+            if length > 0 && !command.takes_body(rules) {
+                return Err(Fault::BodyNotAllowed { command: command.as_str() }.into());
             }
             if length > self.limits.body_bytes_max {
                 return Err(Limit::BodyBytes(self.limits.body_bytes_max).into());
@@ -231,12 +180,7 @@ impl Decoder {
             }
         }
         if start == self.intake.seen() {
-            return Ok(Progress::Next(Step::Body {
-                command,
-                rules,
-                start,
-                length,
-            }));
+            return Ok(Progress::Next(Step::Body { command, rules, start, length }));
         }
         match length {
             None | Some(0) => Ok(self.finish(command, start)),
@@ -263,7 +207,12 @@ impl Decoder {
             self.intake.through(start + content_length + 1);
             return Ok(self.finish(command, start));
         }
-        let (room, error) = self.body_room(command, rules, start);
+        let (room, limit) = self.limits.body_room(start, self.intake.seen());
+        let (room, error) = if command.takes_body(rules) {
+            (room, limit.into())
+        } else {
+            (1, Fault::BodyNotAllowed { command: command.as_str() }.into())
+        };
         match self.intake.until([NUL, NUL], room) {
             Reach::Short => Ok(Progress::Starved),
             Reach::Over => Err(error),
@@ -275,28 +224,16 @@ impl Decoder {
     fn finish(&mut self, command: Command, start: usize) -> Progress {
         let end = self.intake.seen() - 1;
         let frame = self.intake.finish();
-        let body = if command.may_have_body() {
-            frame.slice(start..end)
-        } else {
-            Bytes::new()
-        };
+        let body = if command.may_have_body() { frame.slice(start..end) } else { Bytes::new() };
         let headers = std::mem::take(&mut self.headers).into_headers(frame);
-        Progress::Found(Decoded::Frame(Frame {
-            command,
-            headers,
-            body,
-        }))
+        Progress::Found(Decoded::Frame(Frame { command, headers, body }))
     }
 
     fn fail(&mut self, error: DecodeError) -> DecodeError {
         let receipt = match self.step {
             Step::Command => None,
             Step::Headers { command, .. } | Step::Body { command, .. } => {
-                let rules = if command.escapes_headers() {
-                    self.rules(command)
-                } else {
-                    Version::V1_0
-                };
+                let rules = if command.escapes_headers() { self.rules(command) } else { Version::V1_0 };
                 self.headers.receipt(self.intake.frame(), rules)
             }
         };
@@ -317,76 +254,209 @@ impl Decoder {
         // With no version in common the frame will be refused anyway, so nothing in it is changed.
         Version::negotiate(self.headers.get(self.intake.frame(), own)).unwrap_or(Version::V1_2)
     }
-
-    /// How many octets may follow in this header line, and the limit that says so.
-    fn header_room(&self, start: usize, line: usize) -> (usize, Limit) {
-        let FrameLimits {
-            frame_bytes_max,
-            header_bytes_max,
-            header_line_bytes_max,
-            ..
-        } = self.limits;
-        let seen = self.intake.seen();
-        let by_line = (
-            header_line_bytes_max.saturating_sub(seen - line),
-            Limit::HeaderLineBytes(header_line_bytes_max),
-        );
-        let by_block = (
-            header_bytes_max.saturating_sub(seen - start),
-            Limit::HeaderBytes(header_bytes_max),
-        );
-        let by_frame = (
-            frame_bytes_max.saturating_sub(seen),
-            Limit::FrameBytes(frame_bytes_max),
-        );
-        [by_block, by_frame]
-            .into_iter()
-            .fold(
-                by_line,
-                |least, other| if other.0 < least.0 { other } else { least },
-            )
-    }
-
-    /// How many octets may follow in a body of unknown length, its NUL included, and the error beyond that.
-    fn body_room(&self, command: Command, rules: Version, start: usize) -> (usize, DecodeError) {
-        let FrameLimits {
-            frame_bytes_max,
-            body_bytes_max,
-            ..
-        } = self.limits;
-        let seen = self.intake.seen();
-        if !takes_body(command, rules) {
-            return (
-                1,
-                Fault::BodyNotAllowed {
-                    command: command.as_str(),
-                }
-                .into(),
-            );
-        }
-        let by_body = body_bytes_max
-            .saturating_add(1)
-            .saturating_sub(seen - start);
-        let by_frame = frame_bytes_max.saturating_sub(seen);
-        if by_frame < by_body {
-            (by_frame, Limit::FrameBytes(frame_bytes_max).into())
-        } else {
-            (by_body, Limit::BodyBytes(body_bytes_max).into())
-        }
-    }
-}
-
-/// Whether a frame with a body is no fault. STOMP 1.2, Body: "Only the SEND, MESSAGE, and ERROR frames MAY have a body.
-/// All other frames MUST NOT have a body." 1.0 ignores it instead.
-fn takes_body(command: Command, rules: Version) -> bool {
-    command.may_have_body() || rules == Version::V1_0
 }
 
 /// STOMP 1.2, Augmented BNF: `EOL = [CR] LF`. The octet that stopped the line goes too if it is not a part of it.
 fn without_line_end(line: &[u8]) -> &[u8] {
-    let line = line
-        .strip_suffix(&[LF])
-        .or_else(|| line.strip_suffix(&[NUL]))
-        .unwrap_or(line);
+    let line = line.strip_suffix(&[LF]).or_else(|| line.strip_suffix(&[NUL])).unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: FrameLimits = FrameLimits {
+        frame_bytes_max: 200,
+        header_bytes_max: 100,
+        header_line_bytes_max: 50,
+        headers_max: 4,
+        body_bytes_max: 64,
+    };
+
+    fn decoder(version: Version, piece: impl AsRef<[u8]>) -> Decoder {
+        let mut decoder = Decoder::new(SMALL);
+        decoder.set_version(version);
+        decoder.feed(Bytes::copy_from_slice(piece.as_ref()));
+        decoder
+    }
+
+    fn frame(version: Version, piece: impl AsRef<[u8]>) -> Frame {
+        match decoder(version, piece).next() {
+            Ok(Some(Decoded::Frame(frame))) => frame,
+            other => panic!("no frame: {other:?}"),
+        }
+    }
+
+    fn error(version: Version, piece: impl AsRef<[u8]>) -> DecodeError {
+        decoder(version, piece).next().unwrap_err()
+    }
+
+    fn fault(version: Version, piece: impl AsRef<[u8]>) -> Fault {
+        match error(version, piece) {
+            DecodeError::BadFrame { fault, .. } => fault,
+            other => panic!("another error: {other}"),
+        }
+    }
+
+    fn limit(piece: impl AsRef<[u8]>) -> Limit {
+        match error(Version::V1_2, piece) {
+            DecodeError::FrameTooLarge { limit, .. } => limit,
+            other => panic!("another error: {other}"),
+        }
+    }
+
+    #[test]
+    fn a_frame_in_one_piece_shares_its_octets() {
+        let piece = Bytes::from_static(b"SEND\ndestination:/a\n\nhello\0\n");
+        let mut decoder = Decoder::new(SMALL);
+        decoder.feed(piece.clone());
+        let Ok(Some(Decoded::Frame(frame))) = decoder.next() else { panic!("no frame") };
+        assert_eq!(frame.body.as_ptr(), piece[21..].as_ptr());
+        assert_eq!(frame.header("destination").unwrap().as_ptr(), piece[17..].as_ptr());
+        assert_eq!(decoder.next(), Ok(Some(Decoded::HeartBeat)));
+        assert_eq!(decoder.next(), Ok(None));
+        assert_eq!(decoder.buffered(), 0);
+    }
+
+    #[test]
+    fn a_frame_fed_octet_by_octet_is_whole() {
+        let mut decoder = decoder(Version::V1_2, "");
+        let octets = b"SEND\r\ncontent-length:3\r\na:\\c\r\n\r\n\0\n\0\0";
+        for (at, octet) in octets.iter().enumerate() {
+            assert_eq!(decoder.next(), Ok(None), "before octet {at}");
+            decoder.feed(Bytes::copy_from_slice(&[*octet]));
+        }
+        let Ok(Some(Decoded::Frame(frame))) = decoder.next() else { panic!("no frame") };
+        assert_eq!((frame.header("a"), &frame.body[..]), (Some(":"), &b"\0\n\0"[..]));
+        assert_eq!(decoder.buffered(), 0);
+    }
+
+    #[test]
+    fn a_version_set_after_connect_holds_for_frames_fed_with_it() {
+        let mut decoder = Decoder::new(SMALL);
+        decoder.feed(Bytes::from_static(b"CONNECT\naccept-version:1.2\ntoken:a\\tb\n\n\0SEND\na:\\c\n\n\0"));
+        let Ok(Some(Decoded::Frame(connect))) = decoder.next() else { panic!("no frame") };
+        assert_eq!(connect.header("token"), Some("a\\tb"));
+        decoder.set_version(Version::V1_2);
+        let Ok(Some(Decoded::Frame(send))) = decoder.next() else { panic!("no frame") };
+        assert_eq!(send.header("a"), Some(":"));
+    }
+
+    #[test]
+    fn a_connect_is_trimmed_only_if_it_speaks_the_first_version() {
+        let login = |rest: &str| {
+            let frame = frame(Version::V1_2, format!("CONNECT\nlogin: me \n{rest}\n\0"));
+            frame.header("login").unwrap().to_owned()
+        };
+        assert_eq!(login(""), "me");
+        assert_eq!(login("accept-version: 1.0\n"), "me");
+        assert_eq!(login("accept-version:1.0,1.1\n"), " me ");
+        assert_eq!(login("accept-version:9.9\n"), " me ");
+        assert_eq!(frame(Version::V1_2, "CONNECTED\nsession: 1\n\n\0").header("session"), Some("1"));
+        assert_eq!(frame(Version::V1_2, "CONNECTED\nversion:1.1\nsession: 1\n\n\0").header("session"), Some(" 1"));
+    }
+
+    #[test]
+    fn a_line_that_is_no_command_is_refused_as_soon_as_it_must_be() {
+        for (piece, shown) in [
+            ("GET / HTTP/1.1\r\n", "GET / HTTP/1."),
+            ("send\n", "send"),
+            ("SEND \n", "SEND "),
+            ("SEND\0", "SEND"),
+            ("\0", ""),
+            ("\rSEND\n", "\rSEND"),
+            ("UNSUBSCRIBE\r\r", "UNSUBSCRIBE\r"),
+        ] {
+            let command = shown.to_owned();
+            assert_eq!(error(Version::V1_2, piece), DecodeError::UnknownCommand { command }, "{piece:?}");
+        }
+        assert_eq!(decoder(Version::V1_2, "GET / HTTP/1").next(), Ok(None));
+    }
+
+    #[test]
+    fn a_frame_with_its_blank_line_forgotten_ends_at_a_nul_that_begins_a_line_only() {
+        let frame = frame(Version::V1_2, "DISCONNECT\nreceipt:77\n\0");
+        assert_eq!((frame.header("receipt"), frame.body.len()), (Some("77"), 0));
+        assert_eq!(fault(Version::V1_2, "DISCONNECT\nreceipt:77\0"), Fault::NulInHeader { header_number: 1 });
+        let missing = Fault::NoNulAfterBody { content_length: 2 };
+        assert_eq!(fault(Version::V1_2, "SEND\ncontent-length:2\n\0"), missing);
+    }
+
+    #[test]
+    fn a_body_must_end_where_its_length_says() {
+        assert_eq!(
+            fault(Version::V1_2, "SEND\ncontent-length:2\n\nabc\0"),
+            Fault::NoNulAfterBody { content_length: 2 }
+        );
+        assert_eq!(decoder(Version::V1_2, "SEND\ncontent-length:4\n\nabc\0").next(), Ok(None));
+        assert_eq!(fault(Version::V1_2, "SEND\ncontent-length:x\n\n"), Fault::BadContentLength);
+        assert_eq!(fault(Version::V1_2, "SEND\ncontent-length: 2\n\n"), Fault::BadContentLength);
+        assert_eq!(&frame(Version::V1_0, "SEND\ncontent-length: 2\n\nab\0").body[..], b"ab");
+        assert_eq!(fault(Version::V1_2, "SEND\ncontent-length:2\ncontent-length:3\n\n"), Fault::TwoContentLengths);
+    }
+
+    #[test]
+    fn a_length_beyond_the_limit_is_refused_before_a_single_octet_of_the_body() {
+        for length in ["65", "4294967296", "99999999999999999999999999"] {
+            let mut decoder = decoder(Version::V1_2, format!("SEND\nreceipt:r\ncontent-length:{length}\n\n"));
+            let error = decoder.next().unwrap_err();
+            assert_eq!((error.code(), error.receipt()), ("frame_too_large", Some("r")));
+            assert_eq!(error.to_string(), "frame too large: a body may have 64 octets");
+            assert_eq!(decoder.buffered(), 0);
+        }
+    }
+
+    #[test]
+    fn each_limit_is_exact() {
+        let x = |count: usize| "x".repeat(count);
+        assert_eq!(frame(Version::V1_2, format!("SEND\na:{}\n\n\0", x(47))).headers.len(), 1);
+        assert_eq!(limit(format!("SEND\na:{}", x(48))), Limit::HeaderLineBytes(50));
+        assert_eq!(frame(Version::V1_2, format!("SEND\na:{}\nb:{}\n\n\0", x(46), x(47))).headers.len(), 2);
+        assert_eq!(limit(format!("SEND\na:{}\nb:{}\n\n\0", x(47), x(47))), Limit::HeaderBytes(100));
+        assert_eq!(frame(Version::V1_2, "SEND\na:\na:\na:\na:\n\n\0").headers.len(), 4);
+        assert_eq!(limit("SEND\na:\na:\na:\na:\na:\n"), Limit::Headers(4));
+        assert_eq!(frame(Version::V1_2, format!("SEND\n\n{}\0", x(64))).body.len(), 64);
+        assert_eq!(limit(format!("SEND\n\n{}", x(65))), Limit::BodyBytes(64));
+        let long = FrameLimits { body_bytes_max: 1000, ..SMALL };
+        for (body, fits) in [(193, true), (194, false)] {
+            for length in ["".to_owned(), format!("content-length:{body}\n")] {
+                let mut decoder = Decoder::new(FrameLimits { frame_bytes_max: 200 + length.len(), ..long });
+                decoder.feed(Bytes::from(format!("SEND\n{length}\n{}\0", x(body))));
+                assert_eq!(decoder.next().is_ok(), fits, "{body} {length:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_decoder_says_the_same_for_ever_and_holds_nothing() {
+        let mut decoder = decoder(Version::V1_2, "SEND\nreceipt:a\\cb\nx:\\t\n\n\0SEND\n\n\0");
+        let error = decoder.next().unwrap_err();
+        assert_eq!((error.code(), error.receipt()), ("bad_frame", Some("a:b")));
+        decoder.feed(Bytes::from_static(b"SEND\n\n\0"));
+        assert_eq!(decoder.next(), Err(error.clone()));
+        assert_eq!(decoder.next(), Err(error));
+        assert_eq!(decoder.buffered(), 0);
+    }
+
+    #[test]
+    fn a_receipt_that_comes_after_the_fault_is_not_known() {
+        assert_eq!(error(Version::V1_2, "SEND\nnothing\nreceipt:1\n\n\0").receipt(), None);
+        assert_eq!(error(Version::V1_2, "SEND\nreceipt:1\nnothing\n\n\0").receipt(), Some("1"));
+        assert_eq!(error(Version::V1_0, "SEND\nreceipt: 1\nnothing\n\n\0").receipt(), Some("1"));
+    }
+
+    #[test]
+    fn an_error_tells_no_header_value() {
+        for piece in [
+            "SEND\ntoken:s3cret\\t\n\n\0",
+            "SEND\ntoken s3cret\n\n\0",
+            "SEND\ntoken:s3cret\n\0x",
+            "SEND\ntoken:s3cret\r\r\n\n\0",
+        ] {
+            if let Err(error) = decoder(Version::V1_2, piece).next() {
+                assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+            }
+        }
+    }
 }

@@ -35,17 +35,8 @@ impl FrameBuilder {
         let mut octets = BytesMut::with_capacity(256);
         octets.put_slice(command.as_str().as_bytes());
         octets.put_u8(b'\n');
-        let escapes = if command.escapes_headers() {
-            version
-        } else {
-            Version::V1_0
-        };
-        FrameBuilder {
-            command,
-            escapes,
-            octets,
-            body_start: None,
-        }
+        let escapes = if command.escapes_headers() { version } else { Version::V1_0 };
+        FrameBuilder { command, escapes, octets, body_start: None }
     }
 
     /// Adds a header after those before it. Of a repeated name the first counts.
@@ -83,8 +74,7 @@ impl FrameBuilder {
             return self;
         }
         self.octets.reserve(CONTENT_LENGTH.len() + body.len() + 24);
-        self.octets
-            .put_slice(format!("{CONTENT_LENGTH}:{}\n", body.len()).as_bytes());
+        self.octets.put_slice(format!("{CONTENT_LENGTH}:{}\n", body.len()).as_bytes());
         self.body_start = Some(self.octets.len());
         self.octets.put_u8(b'\n');
         self.octets.put_slice(body);
@@ -121,41 +111,26 @@ mod tests {
             .header("destination", "/sub/chat/room/1")
             .body(b"a\0b")
             .finish();
-        assert_eq!(
-            &octets[..],
-            b"MESSAGE\ndestination:/sub/chat/room/1\ncontent-length:3\n\na\0b\0"
-        );
+        assert_eq!(&octets[..], b"MESSAGE\ndestination:/sub/chat/room/1\ncontent-length:3\n\na\0b\0");
     }
 
     #[test]
     fn a_frame_without_body_has_no_length() {
-        let octets = FrameBuilder::new(Command::Receipt, Version::V1_2)
-            .header("receipt-id", "77")
-            .finish();
+        let octets = FrameBuilder::new(Command::Receipt, Version::V1_2).header("receipt-id", "77").finish();
         assert_eq!(&octets[..], b"RECEIPT\nreceipt-id:77\n\n\0");
-        assert_eq!(
-            &FrameBuilder::new(Command::Receipt, Version::V1_2)
-                .body("x")
-                .finish()[..],
-            b"RECEIPT\n\n\0"
-        );
+        assert_eq!(&FrameBuilder::new(Command::Receipt, Version::V1_2).body("x").finish()[..], b"RECEIPT\n\n\0");
     }
 
     #[test]
     fn an_empty_body_has_a_length_too() {
-        let octets = FrameBuilder::new(Command::Error, Version::V1_0)
-            .body("")
-            .finish();
+        let octets = FrameBuilder::new(Command::Error, Version::V1_0).body("").finish();
         assert_eq!(&octets[..], b"ERROR\ncontent-length:0\n\n\0");
     }
 
     #[test]
     fn a_header_after_the_body_is_written_before_it() {
-        let octets = FrameBuilder::new(Command::Send, Version::V1_1)
-            .body("hi")
-            .header("a", "b")
-            .header("c", "d")
-            .finish();
+        let octets =
+            FrameBuilder::new(Command::Send, Version::V1_1).body("hi").header("a", "b").header("c", "d").finish();
         assert_eq!(&octets[..], b"SEND\ncontent-length:2\na:b\nc:d\n\nhi\0");
     }
 
@@ -175,16 +150,10 @@ mod tests {
         let evil = "x\r\nfake:1\n\n\0MESSAGE\n\n\0";
         for version in Version::ALL {
             for command in Command::ALL {
-                let octets = FrameBuilder::new(command, version)
-                    .header(evil, evil)
-                    .finish();
+                let octets = FrameBuilder::new(command, version).header(evil, evil).finish();
                 let lines = octets.iter().filter(|&&octet| octet == b'\n').count();
                 let nuls = octets.iter().filter(|&&octet| octet == 0).count();
-                assert_eq!(
-                    (lines, nuls, octets.contains(&b'\r')),
-                    (3, 1, false),
-                    "{version:?} {command:?}"
-                );
+                assert_eq!((lines, nuls, octets.contains(&b'\r')), (3, 1, false), "{version:?} {command:?}");
             }
         }
     }

@@ -44,18 +44,14 @@ impl DecodeError {
     /// (STOMP 1.2, ERROR).
     pub fn receipt(&self) -> Option<&str> {
         match self {
-            DecodeError::BadFrame { receipt, .. } | DecodeError::FrameTooLarge { receipt, .. } => {
-                receipt.as_deref()
-            }
+            DecodeError::BadFrame { receipt, .. } | DecodeError::FrameTooLarge { receipt, .. } => receipt.as_deref(),
             DecodeError::UnknownCommand { .. } => None,
         }
     }
 
     pub(super) fn with_receipt(mut self, found: Option<String>) -> Self {
         match &mut self {
-            DecodeError::BadFrame { receipt, .. } | DecodeError::FrameTooLarge { receipt, .. } => {
-                *receipt = found
-            }
+            DecodeError::BadFrame { receipt, .. } | DecodeError::FrameTooLarge { receipt, .. } => *receipt = found,
             DecodeError::UnknownCommand { .. } => {}
         }
         self
@@ -64,19 +60,13 @@ impl DecodeError {
 
 impl From<Fault> for DecodeError {
     fn from(fault: Fault) -> Self {
-        DecodeError::BadFrame {
-            fault,
-            receipt: None,
-        }
+        DecodeError::BadFrame { fault, receipt: None }
     }
 }
 
 impl From<Limit> for DecodeError {
     fn from(limit: Limit) -> Self {
-        DecodeError::FrameTooLarge {
-            limit,
-            receipt: None,
-        }
+        DecodeError::FrameTooLarge { limit, receipt: None }
     }
 }
 
@@ -156,10 +146,7 @@ impl fmt::Display for Fault {
                 write!(f, "header {header_number} has no name before its ':'")
             }
             Fault::NulInHeader { header_number } => {
-                write!(
-                    f,
-                    "NUL in header {header_number}; a blank line must end the headers"
-                )
+                write!(f, "NUL in header {header_number}; a blank line must end the headers")
             }
             Fault::NameNotUtf8 { header_number } => {
                 write!(f, "the name of header {header_number} is not UTF-8")
@@ -167,34 +154,17 @@ impl fmt::Display for Fault {
             Fault::ValueNotUtf8 { header } => {
                 write!(f, "the value of header {header:?} is not UTF-8")
             }
-            Fault::BadEscape {
-                header,
-                follows: Some(c),
-            } => {
-                write!(
-                    f,
-                    "header {header:?} holds a backslash before {c:?}, which is no escape of this version"
-                )
+            Fault::BadEscape { header, follows: Some(c) } => {
+                write!(f, "header {header:?} holds a backslash before {c:?}, which is no escape of this version")
             }
-            Fault::BadEscape {
-                header,
-                follows: None,
-            } => write!(f, "header {header:?} ends within an escape"),
+            Fault::BadEscape { header, follows: None } => write!(f, "header {header:?} ends within an escape"),
             Fault::BareCarriageReturn { header } => {
-                write!(
-                    f,
-                    "header {header:?} holds a carriage return that is not escaped"
-                )
+                write!(f, "header {header:?} holds a carriage return that is not escaped")
             }
             Fault::BadContentLength => f.write_str("content-length is not a number"),
-            Fault::TwoContentLengths => {
-                f.write_str("content-length is given twice with different values")
-            }
+            Fault::TwoContentLengths => f.write_str("content-length is given twice with different values"),
             Fault::NoNulAfterBody { content_length } => {
-                write!(
-                    f,
-                    "no NUL follows the body after the {content_length} octets of its content-length"
-                )
+                write!(f, "no NUL follows the body after the {content_length} octets of its content-length")
             }
             Fault::BodyNotAllowed { command } => write!(f, "{command} must not have a body"),
         }
@@ -237,24 +207,13 @@ mod tests {
     #[test]
     fn an_error_says_what_is_wrong_and_names_the_limit() {
         let large = DecodeError::from(Limit::BodyBytes(65536)).with_receipt(Some("r1".into()));
-        assert_eq!(
-            large.to_string(),
-            "frame too large: a body may have 65536 octets"
-        );
-        assert_eq!(
-            (large.code(), large.receipt()),
-            ("frame_too_large", Some("r1"))
-        );
+        assert_eq!(large.to_string(), "frame too large: a body may have 65536 octets");
+        assert_eq!((large.code(), large.receipt()), ("frame_too_large", Some("r1")));
         let bad = DecodeError::from(Fault::NoColon { header_number: 2 });
         assert_eq!(bad.to_string(), "bad frame: header 2 has no ':'");
         assert_eq!((bad.code(), bad.receipt()), ("bad_frame", None));
-        let unknown = DecodeError::UnknownCommand {
-            command: "GET / HTTP/1".into(),
-        };
+        let unknown = DecodeError::UnknownCommand { command: "GET / HTTP/1".into() };
         assert_eq!(unknown.to_string(), "unknown command \"GET / HTTP/1\"");
-        assert_eq!(
-            (unknown.code(), unknown.receipt()),
-            ("unknown_command", None)
-        );
+        assert_eq!((unknown.code(), unknown.receipt()), ("unknown_command", None));
     }
 }

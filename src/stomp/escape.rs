@@ -19,9 +19,7 @@ use super::Version;
 /// Source: STOMP 1.1 and 1.2, Value Encoding.
 pub fn escape_into(version: Version, text: &str, out: &mut BytesMut) {
     put_replacing(text, out, |octet| match (octet, version) {
-        (0, _) | (b'\r', Version::V1_0 | Version::V1_1) | (b'\n', Version::V1_0) => {
-            Some(b" ".as_slice())
-        }
+        (0, _) | (b'\r', Version::V1_0 | Version::V1_1) | (b'\n', Version::V1_0) => Some(b" ".as_slice()),
         (b'\r', _) => Some(b"\\r"),
         (b'\n', _) => Some(b"\\n"),
         (b':', Version::V1_1 | Version::V1_2) => Some(b"\\c"),
@@ -32,9 +30,7 @@ pub fn escape_into(version: Version, text: &str, out: &mut BytesMut) {
 
 /// Writes a header name where there are no escapes: what would end a name or a line becomes `_`.
 pub(super) fn plain_name_into(name: &str, out: &mut BytesMut) {
-    put_replacing(name, out, |octet| {
-        matches!(octet, 0 | b'\r' | b'\n' | b':').then_some(b"_".as_slice())
-    });
+    put_replacing(name, out, |octet| matches!(octet, 0 | b'\r' | b'\n' | b':').then_some(b"_".as_slice()));
 }
 
 /// Why escaped text could not be read.
@@ -56,11 +52,7 @@ pub(super) fn is_plain(text: &str) -> bool {
 ///
 /// STOMP 1.2, Value Encoding: "Undefined escape sequences such as \t (octet 92 and 116) MUST be treated as a fatal
 /// protocol error."
-pub(super) fn unescape_into(
-    version: Version,
-    text: &str,
-    out: &mut String,
-) -> Result<(), EscapeFault> {
+pub(super) fn unescape_into(version: Version, text: &str, out: &mut String) -> Result<(), EscapeFault> {
     if version == Version::V1_0 {
         out.push_str(text);
         return Ok(());
@@ -86,11 +78,7 @@ pub(super) fn unescape_into(
 /// result is UTF-8 again.
 fn put_replacing(text: &str, out: &mut BytesMut, replace: impl Fn(u8) -> Option<&'static [u8]>) {
     let mut rest = text.as_bytes();
-    while let Some((at, instead)) = rest
-        .iter()
-        .enumerate()
-        .find_map(|(at, &octet)| Some((at, replace(octet)?)))
-    {
+    while let Some((at, instead)) = rest.iter().enumerate().find_map(|(at, &octet)| Some((at, replace(octet)?))) {
         let (run, found) = rest.split_at(at);
         out.put_slice(run);
         out.put_slice(instead);
@@ -125,18 +113,9 @@ mod tests {
 
     #[test]
     fn each_version_reads_its_own_escapes() {
-        assert_eq!(
-            unescaped(Version::V1_2, r"a\cb\\c\r\nd").unwrap(),
-            "a:b\\c\r\nd"
-        );
-        assert_eq!(
-            unescaped(Version::V1_1, r"a\cb\\c\nd").unwrap(),
-            "a:b\\c\nd"
-        );
-        assert_eq!(
-            unescaped(Version::V1_0, r"a\cb\\c\nd\t").unwrap(),
-            r"a\cb\\c\nd\t"
-        );
+        assert_eq!(unescaped(Version::V1_2, r"a\cb\\c\r\nd").unwrap(), "a:b\\c\r\nd");
+        assert_eq!(unescaped(Version::V1_1, r"a\cb\\c\nd").unwrap(), "a:b\\c\nd");
+        assert_eq!(unescaped(Version::V1_0, r"a\cb\\c\nd\t").unwrap(), r"a\cb\\c\nd\t");
         assert_eq!(unescaped(Version::V1_2, r"\\n").unwrap(), "\\n");
         assert_eq!(unescaped(Version::V1_2, "a:b").unwrap(), "a:b");
     }
@@ -144,32 +123,17 @@ mod tests {
     #[test]
     fn an_undefined_escape_is_a_fault() {
         for version in [Version::V1_1, Version::V1_2] {
-            assert_eq!(
-                unescaped(version, r"a\tb"),
-                Err(EscapeFault::Undefined(Some('t')))
-            );
+            assert_eq!(unescaped(version, r"a\tb"), Err(EscapeFault::Undefined(Some('t'))));
             assert_eq!(unescaped(version, "a\\"), Err(EscapeFault::Undefined(None)));
-            assert_eq!(
-                unescaped(version, r"\사"),
-                Err(EscapeFault::Undefined(Some('사')))
-            );
-            assert_eq!(
-                unescaped(version, r"\N"),
-                Err(EscapeFault::Undefined(Some('N')))
-            );
+            assert_eq!(unescaped(version, r"\사"), Err(EscapeFault::Undefined(Some('사'))));
+            assert_eq!(unescaped(version, r"\N"), Err(EscapeFault::Undefined(Some('N'))));
         }
-        assert_eq!(
-            unescaped(Version::V1_1, r"\r"),
-            Err(EscapeFault::Undefined(Some('r')))
-        );
+        assert_eq!(unescaped(Version::V1_1, r"\r"), Err(EscapeFault::Undefined(Some('r'))));
     }
 
     #[test]
     fn a_carriage_return_must_be_escaped_where_there_is_an_escape_for_it() {
-        assert_eq!(
-            unescaped(Version::V1_2, "a\rb"),
-            Err(EscapeFault::BareCarriageReturn)
-        );
+        assert_eq!(unescaped(Version::V1_2, "a\rb"), Err(EscapeFault::BareCarriageReturn));
         assert_eq!(unescaped(Version::V1_1, "a\rb").unwrap(), "a\rb");
     }
 

@@ -48,19 +48,11 @@ mod tests {
     fn a_frame_printed_for_a_log_tells_no_secret_and_no_message() {
         let frame = Frame {
             command: Command::Send,
-            headers: [("destination", "/pub/chat/message"), ("token", "s3cret")]
-                .into_iter()
-                .collect(),
+            headers: [("destination", "/pub/chat/message"), ("token", "s3cret")].into_iter().collect(),
             body: Bytes::from_static(b"between us"),
         };
         let printed = format!("{frame:?}");
-        assert!(
-            printed.contains("/pub/chat/message") && printed.contains("body_bytes: 10"),
-            "{printed}"
-        );
-        assert!(
-            !printed.contains("s3cret") && !printed.contains("between us"),
-            "{printed}"
-        );
+        assert!(printed.contains("/pub/chat/message") && printed.contains("body_bytes: 10"), "{printed}");
+        assert!(!printed.contains("s3cret") && !printed.contains("between us"), "{printed}");
     }
 }

@@ -28,12 +28,7 @@ impl HeaderBlock {
     }
 
     /// Takes the header line that `frame` holds from `start` to `end`, without its end of line.
-    pub(super) fn push_line(
-        &mut self,
-        frame: &[u8],
-        start: usize,
-        end: usize,
-    ) -> Result<(), Fault> {
+    pub(super) fn push_line(&mut self, frame: &[u8], start: usize, end: usize) -> Result<(), Fault> {
         let header_number = self.spans.len() + 1;
         let line = frame.get(start..end).unwrap_or_default();
         let colon = memchr(b':', line).ok_or(Fault::NoColon { header_number })?;
@@ -43,16 +38,9 @@ impl HeaderBlock {
         let (name, value) = line.split_at(colon);
         let name = std::str::from_utf8(name).map_err(|_| Fault::NameNotUtf8 { header_number })?;
         // The colon is ASCII, so it takes nothing away from a character.
-        std::str::from_utf8(value).map_err(|_| Fault::ValueNotUtf8 {
-            header: shown(name),
-        })?;
+        std::str::from_utf8(value).map_err(|_| Fault::ValueNotUtf8 { header: shown(name) })?;
         let name_end = start + colon;
-        self.spans.push(Span {
-            name_start: start,
-            name_end,
-            value_start: name_end + 1,
-            value_end: end,
-        });
+        self.spans.push(Span { name_start: start, name_end, value_start: name_end + 1, value_end: end });
         Ok(())
     }
 
@@ -61,12 +49,7 @@ impl HeaderBlock {
     /// STOMP 1.2, Value Encoding: "The STOMP 1.0 specification included many example frames with padding in the headers
     /// and many servers and clients were implemented to trim or pad header values." So spaces around a value go in 1.0,
     /// and never in 1.1 and 1.2, where peers "MUST never trim or pad headers with spaces".
-    pub(super) fn close(
-        &mut self,
-        frame: &[u8],
-        command: Command,
-        version: Version,
-    ) -> Result<(), Fault> {
+    pub(super) fn close(&mut self, frame: &[u8], command: Command, version: Version) -> Result<(), Fault> {
         if version == Version::V1_0 {
             self.spans.iter_mut().for_each(|span| trim(span, frame));
             return Ok(());
@@ -83,12 +66,7 @@ impl HeaderBlock {
             unescape_into(version, span.name(frame), &mut text).map_err(fault)?;
             let name_end = text.len();
             unescape_into(version, span.value(frame), &mut text).map_err(fault)?;
-            spans.push(Span {
-                name_start,
-                name_end,
-                value_start: name_end,
-                value_end: text.len(),
-            });
+            spans.push(Span { name_start, name_end, value_start: name_end, value_end: text.len() });
         }
         self.spans = spans;
         self.unescaped = Some(Bytes::from(text));
@@ -104,8 +82,7 @@ impl HeaderBlock {
     ///
     /// Repeated headers are legal and the first wins, but two lengths would let two readers see two different frames.
     pub(super) fn content_length(&self, frame: &[u8]) -> Result<Option<usize>, Fault> {
-        let mut lengths =
-            find_all(self.text(frame), &self.spans, "content-length").map(parse_length);
+        let mut lengths = find_all(self.text(frame), &self.spans, "content-length").map(parse_length);
         let Some(first) = lengths.next().transpose()? else {
             return Ok(None);
         };
@@ -123,15 +100,9 @@ impl HeaderBlock {
         if self.unescaped.is_some() {
             return Some(value.to_owned());
         }
-        let value = if version == Version::V1_0 {
-            value.trim_matches(' ')
-        } else {
-            value
-        };
+        let value = if version == Version::V1_0 { value.trim_matches(' ') } else { value };
         let mut receipt = String::new();
-        unescape_into(version, value, &mut receipt)
-            .ok()
-            .map(|()| receipt)
+        unescape_into(version, value, &mut receipt).ok().map(|()| receipt)
     }
 
     /// The headers of a closed block, given the octets of its frame.
@@ -161,13 +132,8 @@ fn parse_length(value: &str) -> Result<usize, Fault> {
 
 fn fault_of(fault: EscapeFault, name: &str) -> Fault {
     match fault {
-        EscapeFault::Undefined(follows) => Fault::BadEscape {
-            header: shown(name),
-            follows,
-        },
-        EscapeFault::BareCarriageReturn => Fault::BareCarriageReturn {
-            header: shown(name),
-        },
+        EscapeFault::Undefined(follows) => Fault::BadEscape { header: shown(name), follows },
+        EscapeFault::BareCarriageReturn => Fault::BareCarriageReturn { header: shown(name) },
     }
 }
 
@@ -180,8 +146,7 @@ mod tests {
     use super::*;
 
     fn block(lines: &[&[u8]]) -> (HeaderBlock, Vec<u8>, Result<(), Fault>) {
-        let (mut block, mut frame, mut result) =
-            (HeaderBlock::default(), b"SEND\n".to_vec(), Ok(()));
+        let (mut block, mut frame, mut result) = (HeaderBlock::default(), b"SEND\n".to_vec(), Ok(()));
         for line in lines {
             let start = frame.len();
             frame.extend_from_slice(line);
@@ -192,30 +157,15 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_header_names_its_place() {
-        assert_eq!(
-            block(&[b"a:b", b"nothing"]).2,
-            Err(Fault::NoColon { header_number: 2 })
-        );
+        assert_eq!(block(&[b"a:b", b"nothing"]).2, Err(Fault::NoColon { header_number: 2 }));
         assert_eq!(block(&[b":b"]).2, Err(Fault::NoName { header_number: 1 }));
-        assert_eq!(
-            block(&[b"a:b", b"\xff:b"]).2,
-            Err(Fault::NameNotUtf8 { header_number: 2 })
-        );
-        assert_eq!(
-            block(&[b"na:\xff"]).2,
-            Err(Fault::ValueNotUtf8 {
-                header: "na".into()
-            })
-        );
+        assert_eq!(block(&[b"a:b", b"\xff:b"]).2, Err(Fault::NameNotUtf8 { header_number: 2 }));
+        assert_eq!(block(&[b"na:\xff"]).2, Err(Fault::ValueNotUtf8 { header: "na".into() }));
     }
 
     #[test]
     fn only_the_first_version_trims_spaces() {
-        for (version, expected) in [
-            (Version::V1_0, "x  y"),
-            (Version::V1_1, "  x  y "),
-            (Version::V1_2, "  x  y "),
-        ] {
+        for (version, expected) in [(Version::V1_0, "x  y"), (Version::V1_1, "  x  y "), (Version::V1_2, "  x  y ")] {
             let (mut block, frame, _) = block(&[b"a:  x  y ", b"b:   ", b"c:"]);
             block.close(&frame, Command::Send, version).unwrap();
             assert_eq!(block.get(&frame, "a"), Some(expected));
@@ -231,18 +181,9 @@ mod tests {
         };
         assert_eq!(length(&[b"a:1"]), Ok(None));
         assert_eq!(length(&[b"content-length:12"]), Ok(Some(12)));
-        assert_eq!(
-            length(&[b"content-length:99999999999999999999999"]),
-            Ok(Some(usize::MAX))
-        );
-        assert_eq!(
-            length(&[b"content-length:12", b"content-length:012"]),
-            Ok(Some(12))
-        );
-        assert_eq!(
-            length(&[b"content-length:12", b"content-length:13"]),
-            Err(Fault::TwoContentLengths)
-        );
+        assert_eq!(length(&[b"content-length:99999999999999999999999"]), Ok(Some(usize::MAX)));
+        assert_eq!(length(&[b"content-length:12", b"content-length:012"]), Ok(Some(12)));
+        assert_eq!(length(&[b"content-length:12", b"content-length:13"]), Err(Fault::TwoContentLengths));
         for bad in [
             &b"content-length:"[..],
             b"content-length:+1",
@@ -258,13 +199,7 @@ mod tests {
     fn a_receipt_is_read_even_from_a_block_with_a_fault() {
         let (mut block, frame, _) = block(&[br"receipt:a\cb", br"x:\t"]);
         let fault = block.close(&frame, Command::Send, Version::V1_2);
-        assert_eq!(
-            fault,
-            Err(Fault::BadEscape {
-                header: "x".into(),
-                follows: Some('t')
-            })
-        );
+        assert_eq!(fault, Err(Fault::BadEscape { header: "x".into(), follows: Some('t') }));
         assert_eq!(block.receipt(&frame, Version::V1_2).as_deref(), Some("a:b"));
     }
 }

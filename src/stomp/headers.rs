@@ -17,11 +17,7 @@ pub struct Headers {
 impl Headers {
     /// `spans` must lie within `text`, and be UTF-8 there.
     pub(super) fn new(text: Bytes, spans: Vec<Span>) -> Self {
-        if spans.is_empty() {
-            Headers::default()
-        } else {
-            Headers { text, spans }
-        }
+        if spans.is_empty() { Headers::default() } else { Headers { text, spans } }
     }
 
     /// The value of a header; of repeated ones the first.
@@ -34,9 +30,7 @@ impl Headers {
 
     /// Every header as name and value, in the order received, repeated ones too.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.spans
-            .iter()
-            .map(|span| (span.name(&self.text), span.value(&self.text)))
+        self.spans.iter().map(|span| (span.name(&self.text), span.value(&self.text)))
     }
 
     /// How many headers there are, each repetition counted.
@@ -54,10 +48,8 @@ impl Headers {
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut text = String::new();
-        let spans = pairs
-            .into_iter()
-            .map(|(name, value)| Span::push(&mut text, name.as_ref(), value.as_ref()))
-            .collect();
+        let spans =
+            pairs.into_iter().map(|(name, value)| Span::push(&mut text, name.as_ref(), value.as_ref())).collect();
         Headers::new(Bytes::from(text), spans)
     }
 }
@@ -80,9 +72,7 @@ impl fmt::Debug for Headers {
 
 /// Whether a header's value must never be printed. Case is ignored here: who misspells a name has told the secret still.
 fn is_secret(name: &str) -> bool {
-    ["token", "passcode", "authorization"]
-        .iter()
-        .any(|secret| name.trim().eq_ignore_ascii_case(secret))
+    ["token", "passcode", "authorization"].iter().any(|secret| name.trim().eq_ignore_ascii_case(secret))
 }
 
 /// Where one header stands in its text, in octets.
@@ -101,12 +91,7 @@ impl Span {
         text.push_str(name);
         let name_end = text.len();
         text.push_str(value);
-        Span {
-            name_start,
-            name_end,
-            value_start: name_end,
-            value_end: text.len(),
-        }
+        Span { name_start, name_end, value_start: name_end, value_end: text.len() }
     }
 
     /// The name; empty if the span does not fit the text.
@@ -121,11 +106,7 @@ impl Span {
 }
 
 /// The values of every header of that name.
-pub(super) fn find_all<'a>(
-    text: &'a [u8],
-    spans: &'a [Span],
-    name: &str,
-) -> impl Iterator<Item = &'a str> {
+pub(super) fn find_all<'a>(text: &'a [u8], spans: &'a [Span], name: &str) -> impl Iterator<Item = &'a str> {
     spans
         .iter()
         .filter(move |span| text.get(span.name_start..span.name_end) == Some(name.as_bytes()))
@@ -133,9 +114,7 @@ pub(super) fn find_all<'a>(
 }
 
 fn str_at(text: &[u8], start: usize, end: usize) -> &str {
-    text.get(start..end)
-        .and_then(|octets| std::str::from_utf8(octets).ok())
-        .unwrap_or_default()
+    text.get(start..end).and_then(|octets| std::str::from_utf8(octets).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -144,40 +123,21 @@ mod tests {
 
     #[test]
     fn the_first_of_repeated_headers_wins_and_all_are_listed() {
-        let headers: Headers = [("foo", "World"), ("bar", ""), ("foo", "Hello")]
-            .into_iter()
-            .collect();
+        let headers: Headers = [("foo", "World"), ("bar", ""), ("foo", "Hello")].into_iter().collect();
         assert_eq!(headers.get("foo"), Some("World"));
         assert_eq!(headers.get("bar"), Some(""));
         assert_eq!(headers.get("Foo"), None);
         assert_eq!(headers.len(), 3);
-        assert_eq!(
-            headers.iter().collect::<Vec<_>>(),
-            [("foo", "World"), ("bar", ""), ("foo", "Hello")]
-        );
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("foo", "World"), ("bar", ""), ("foo", "Hello")]);
     }
 
     #[test]
     fn secrets_are_not_printed_however_they_are_spelled() {
-        let names = [
-            "token",
-            "passcode",
-            "authorization",
-            "Authorization",
-            "TOKEN",
-            "token ",
-        ];
-        let headers: Headers = names
-            .iter()
-            .map(|name| (name, "s3cret"))
-            .chain([(&"login", "me")])
-            .collect();
+        let names = ["token", "passcode", "authorization", "Authorization", "TOKEN", "token "];
+        let headers: Headers = names.iter().map(|name| (name, "s3cret")).chain([(&"login", "me")]).collect();
         let printed = format!("{headers:?}");
         assert!(!printed.contains("s3cret"), "{printed}");
-        assert!(
-            printed.contains("<redacted>") && printed.contains("\"login\": \"me\""),
-            "{printed}"
-        );
+        assert!(printed.contains("<redacted>") && printed.contains("\"login\": \"me\""), "{printed}");
     }
 
     #[test]

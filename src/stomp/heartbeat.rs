@@ -48,10 +48,7 @@ pub fn parse(header: &str) -> Result<(u32, u32), HeartBeatError> {
 /// of the two is 0.
 pub fn negotiate(server: (u32, u32), client: (u32, u32)) -> HeartBeat {
     let ((server_can, server_wants), (client_can, client_wants)) = (server, client);
-    HeartBeat {
-        sends_every: agree(server_can, client_wants),
-        wants_every: agree(client_can, server_wants),
-    }
+    HeartBeat { sends_every: agree(server_can, client_wants), wants_every: agree(client_can, server_wants) }
 }
 
 /// The header is not two whole numbers of milliseconds separated by a comma.
@@ -91,22 +88,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for header in [
-            "",
-            ",",
-            "1",
-            "1,",
-            ",1",
-            "1,2,3",
-            "+1,2",
-            "-1,2",
-            "1, 2",
-            " 1,2",
-            "1.5,2",
-            "4294967296,0",
-            "a,b",
-            "٣,1",
-        ] {
+        for header in
+            ["", ",", "1", "1,", ",1", "1,2,3", "+1,2", "-1,2", "1, 2", " 1,2", "1.5,2", "4294967296,0", "a,b", "٣,1"]
+        {
             assert_eq!(parse(header), Err(HeartBeatError), "{header:?}");
         }
     }

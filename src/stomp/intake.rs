@@ -33,12 +33,7 @@ pub(super) enum Reach {
 impl Intake {
     /// `bytes_max` bounds the joined buffer; the caller never reads a frame further than that.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Intake {
-            fed: Bytes::new(),
-            joined: Vec::new(),
-            seen: 0,
-            bytes_max,
-        }
+        Intake { fed: Bytes::new(), joined: Vec::new(), seen: 0, bytes_max }
     }
 
     /// Takes the next piece. It is shared if all before it was read, as it is after a [`Reach::Short`]; else copied.
@@ -46,9 +41,7 @@ impl Intake {
         if self.fed.is_empty() {
             self.fed = piece;
         } else if !piece.is_empty() {
-            let mut both = std::mem::take(&mut self.fed)
-                .try_into_mut()
-                .unwrap_or_else(|shared| shared[..].into());
+            let mut both = std::mem::take(&mut self.fed).try_into_mut().unwrap_or_else(|shared| shared[..].into());
             both.extend_from_slice(&piece);
             self.fed = both.freeze();
         }
@@ -56,11 +49,7 @@ impl Intake {
 
     /// The frame so far.
     pub(super) fn frame(&self) -> &[u8] {
-        if self.joined.is_empty() {
-            self.fed.get(..self.seen).unwrap_or_default()
-        } else {
-            &self.joined
-        }
+        if self.joined.is_empty() { self.fed.get(..self.seen).unwrap_or_default() } else { &self.joined }
     }
 
     /// Length of the frame so far in octets.
@@ -133,11 +122,7 @@ impl Intake {
     /// after it begins a new frame.
     pub(super) fn finish(&mut self) -> Bytes {
         let seen = std::mem::take(&mut self.seen);
-        if self.joined.is_empty() {
-            self.fed.split_to(seen)
-        } else {
-            Bytes::from(std::mem::take(&mut self.joined))
-        }
+        if self.joined.is_empty() { self.fed.split_to(seen) } else { Bytes::from(std::mem::take(&mut self.joined)) }
     }
 
     /// Forgets everything.
@@ -151,11 +136,7 @@ impl Intake {
     }
 
     fn advance(&mut self, count: usize) {
-        if self.joined.is_empty() {
-            self.seen += count
-        } else {
-            self.join(count)
-        }
+        if self.joined.is_empty() { self.seen += count } else { self.join(count) }
     }
 
     /// Moves the frame so far and `count` unread octets into the joined buffer.

@@ -3,6 +3,8 @@
 //! Holds the limits of one frame on the wire. It must not know the limits of what a frame means (names, message
 //! lengths). Invariant: a limit is checked before memory is taken for what it limits.
 
+use super::Limit;
+
 /// The largest frame that a [`Decoder`](super::Decoder) reads. What goes over any of them is
 /// [`DecodeError::FrameTooLarge`](super::DecodeError::FrameTooLarge).
 ///
@@ -33,5 +35,53 @@ impl Default for FrameLimits {
             headers_max: 64,
             body_bytes_max: 64 * 1024,
         }
+    }
+}
+
+/// Positions are octets from the beginning of the frame; `seen` is how far it was read.
+impl FrameLimits {
+    /// How many octets may follow in the header line that begins at `line`, in headers that begin at `start`; and the
+    /// limit that says so, the narrowest.
+    pub(super) fn header_room(&self, start: usize, line: usize, seen: usize) -> (usize, Limit) {
+        let by_line = room(self.header_line_bytes_max, seen - line, Limit::HeaderLineBytes);
+        let by_block = room(self.header_bytes_max, seen - start, Limit::HeaderBytes);
+        let by_frame = room(self.frame_bytes_max, seen, Limit::FrameBytes);
+        narrowest(narrowest(by_line, by_block), by_frame)
+    }
+
+    /// How many octets may follow in a body that begins at `start`, its NUL included; and the limit that says so.
+    pub(super) fn body_room(&self, start: usize, seen: usize) -> (usize, Limit) {
+        let (by_body, limit) = room(self.body_bytes_max, 0, Limit::BodyBytes);
+        let by_body = (by_body.saturating_add(1).saturating_sub(seen - start), limit);
+        narrowest(by_body, room(self.frame_bytes_max, seen, Limit::FrameBytes))
+    }
+}
+
+fn room(max: usize, taken: usize, limit: fn(usize) -> Limit) -> (usize, Limit) {
+    (max.saturating_sub(taken), limit(max))
+}
+
+fn narrowest(one: (usize, Limit), other: (usize, Limit)) -> (usize, Limit) {
+    if other.0 < one.0 { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_limit_decides() {
+        let limits = FrameLimits {
+            frame_bytes_max: 100,
+            header_bytes_max: 50,
+            header_line_bytes_max: 20,
+            headers_max: 5,
+            body_bytes_max: 60,
+        };
+        assert_eq!(limits.header_room(5, 5, 5), (20, Limit::HeaderLineBytes(20)));
+        assert_eq!(limits.header_room(5, 40, 45), (10, Limit::HeaderBytes(50)));
+        assert_eq!(limits.header_room(60, 90, 95), (5, Limit::FrameBytes(100)));
+        assert_eq!(limits.body_room(20, 30), (51, Limit::BodyBytes(60)));
+        assert_eq!(limits.body_room(50, 60), (40, Limit::FrameBytes(100)));
     }
 }

@@ -41,9 +41,7 @@ impl Version {
 
     /// Reads a name from `Sec-WebSocket-Protocol`; `None` for any other protocol.
     pub fn from_subprotocol(name: &str) -> Option<Version> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.subprotocol() == name)
+        Self::ALL.into_iter().find(|version| version.subprotocol() == name)
     }
 
     /// The highest version that the peer's `accept-version` (or `version`) header shares with us; `None` if there is
@@ -55,16 +53,11 @@ impl Version {
         let Some(offered) = accept_version else {
             return Some(Version::V1_0);
         };
-        offered
-            .split(',')
-            .filter_map(|number| Self::from_number(number.trim()))
-            .max()
+        offered.split(',').filter_map(|number| Self::from_number(number.trim())).max()
     }
 
     fn from_number(number: &str) -> Option<Version> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.as_str() == number)
+        Self::ALL.into_iter().find(|version| version.as_str() == number)
     }
 }
 
@@ -93,19 +86,13 @@ mod tests {
 
     #[test]
     fn the_list_of_supported_versions_names_each_one() {
-        assert_eq!(
-            Version::ALL.map(Version::as_str).join(","),
-            Version::SUPPORTED
-        );
+        assert_eq!(Version::ALL.map(Version::as_str).join(","), Version::SUPPORTED);
     }
 
     #[test]
     fn a_subprotocol_is_read_back() {
         for version in Version::ALL {
-            assert_eq!(
-                Version::from_subprotocol(version.subprotocol()),
-                Some(version)
-            );
+            assert_eq!(Version::from_subprotocol(version.subprotocol()), Some(version));
         }
         assert_eq!(Version::from_subprotocol("V12.STOMP"), None);
         assert_eq!(Version::from_subprotocol("mqtt"), None);
