@@ -117,14 +117,13 @@ fn written_again_it_is_the_same(frame: &Frame, version: Version) {
     let octets = write(frame);
     let again = read(&octets);
     assert_eq!((again.command, &again.body), (frame.command, &frame.body));
-    assert_eq!(write(&again), octets, "writing is not stable");
-
     let (before, after) = (names_and_values(frame), names_and_values(&again));
     assert_eq!(before.len(), after.len());
-    // A carriage return is a space or _ afterwards where there is no escape for it.
+    // A carriage return is a space or _ afterwards where there is no escape for it, and 1.0 may trim that space.
     let has_return = before.iter().any(|(name, value)| name.contains('\r') || value.contains('\r'));
     if !has_return || version == Version::V1_2 && frame.command.escapes_headers() {
         assert_eq!(before, after);
+        assert_eq!(write(&again), octets, "writing is not stable");
     }
 }
 
