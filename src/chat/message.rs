@@ -1,7 +1,5 @@
 //! What is said in a room: a draft on its way in, an entry once it has its place in the log.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Invalid, MessageId, Name, RoomId};
@@ -103,7 +101,7 @@ pub struct Entry {
     /// The room whose log it stands in.
     pub room_id: RoomId,
     /// A person's name, or [`NOTICE_SENDER`].
-    pub sender: Arc<str>,
+    pub sender: Box<str>,
     /// What was said, or the notice's text.
     pub message: Box<str>,
     /// How many people were in the room once this entry stood in the log.

@@ -1,0 +1,188 @@
+//! This process: who is subscribed here, and how what is appended reaches them.
+//!
+//! A subscription is a cursor into a room's log. [`Node::enter`] puts one there, [`Node::say`] appends,
+//! [`pump`] pulls the store's news and moves every cursor on; a cursor that lags is served by its own
+//! connection ([`Node::catch_up`]). It knows the store, the wire format and the domain, and nothing of HTTP,
+//! tokens or configuration files.
+
+mod connections;
+mod cursor;
+mod hub;
+mod lobby;
+mod outbox;
+mod post;
+mod presence;
+mod pump;
+mod ring;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connections::{Connections, Ticket};
+pub use cursor::Slot;
+pub use outbox::{Closing, Outbox, Sink, Want};
+pub use presence::Presence;
+pub use pump::pump;
+
+use crate::chat::{Draft, Limits, Name, RoomId};
+use crate::session::{AckMode, Start};
+use crate::store::{Appended, Entered, Pending, Store, StoreError};
+use crate::stomp::Version;
+use cursor::{Flavour, Topic};
+use hub::Hub;
+
+/// A subscription that has entered: what is needed to leave again. Not `Clone`: it leaves once.
+#[derive(Debug)]
+pub struct Membership {
+    topic: Topic,
+    slot: Slot,
+    seat: hub::Seat,
+    presence: Option<Presence>,
+}
+
+/// How a subscription ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// The client said so: UNSUBSCRIBE, DISCONNECT. It leaves at once.
+    Said,
+    /// The socket is gone. `presence.grace_seconds` may pass for it to come back.
+    Lost,
+    /// The node ends. The leases lapse with it; the store makes the notices when it opens next.
+    Draining,
+}
+
+/// What is asked of a new subscription, beside the room.
+#[derive(Debug)]
+pub struct Wish {
+    /// The subscription's id, if it has one.
+    pub id: Option<Box<str>>,
+    /// Whether its MESSAGEs carry an `ack` header.
+    pub ack: AckMode,
+    /// The version whose escapes the frames use.
+    pub version: Version,
+}
+
+/// The node.
+pub struct Node {
+    store: Store,
+    hub: Hub,
+    presences: presence::Presences,
+    /// Every open connection, to be found when an account or the node ends.
+    pub connections: Connections,
+    catch_up_bytes_max: usize,
+}
+
+impl Node {
+    /// With a store, and the limits of rings, outboxes and catching up.
+    pub fn new(store: Store, limits: &Limits, grace: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            presences: presence::Presences::new(store.clone(), grace),
+            store,
+            hub: Hub::new(limits.ring_entries_max, limits.ring_bytes_max),
+            connections: Connections::default(),
+            catch_up_bytes_max: limits.catch_up_bytes_max,
+        })
+    }
+
+    /// A new subscription takes its place in a room, and asks the store to let the person in. The cursor stands
+    /// still until [`Node::entered`] says where it starts, so nothing can pass it by.
+    ///
+    /// # Errors
+    /// The [`Pending`] answers what [`Store::enter`] answers; then [`Node::leave`] is called all the same.
+    pub fn enter(
+        &self,
+        room: RoomId,
+        name: &Name,
+        outbox: &Arc<Outbox>,
+        wish: &Wish,
+        start: Start,
+    ) -> (Membership, Pending<Entered>) {
+        let topic = Topic::Room(room);
+        let flavour = Flavour::new(wish);
+        let slot = outbox.hold(topic, Arc::clone(&flavour));
+        let seat = self.hub.join(topic, outbox, slot, flavour);
+        let after = if let Start::After(offset) = start { Some(offset) } else { None };
+        let (presence, pending) = self.presences.enter(room, name, after);
+        (Membership { topic, slot, seat, presence: Some(presence) }, pending)
+    }
+
+    /// The store has let the person in: the cursor starts. Answers the first offset that the log no longer has, if
+    /// the subscriber asked for one: a gap to be told.
+    pub fn entered(&self, membership: &Membership, outbox: &Outbox, entered: &Entered, start: Start) -> Option<u64> {
+        // The own ENTER is the first thing that a live subscription sees.
+        let live = if entered.announced { entered.last } else { entered.last + 1 };
+        let wanted = match start {
+            Start::Live => live,
+            Start::After(offset) => offset + 1,
+            Start::History(entries) => live.saturating_sub(entries).max(entered.first),
+        };
+        outbox.start(membership.slot, wanted.max(entered.first));
+        (wanted < entered.first).then_some(wanted)
+    }
+
+    /// A subscription follows the list of rooms, from now on.
+    pub fn watch(&self, outbox: &Arc<Outbox>, wish: &Wish) -> Membership {
+        let flavour = Flavour::new(wish);
+        let slot = outbox.hold(Topic::Lobby, Arc::clone(&flavour));
+        let seat = self.hub.join(Topic::Lobby, outbox, slot, flavour);
+        outbox.start(slot, self.hub.next_offset(Topic::Lobby));
+        Membership { topic: Topic::Lobby, slot, seat, presence: None }
+    }
+
+    /// A subscription ends.
+    pub fn leave(&self, membership: Membership, outbox: &Outbox, leaving: Leaving) {
+        self.hub.part(membership.topic, membership.seat);
+        outbox.release(membership.slot);
+        if let Some(presence) = membership.presence {
+            self.presences.leave(presence, leaving);
+        }
+    }
+
+    /// Appends a message to its room's log; it comes back to everybody there by way of the store's news.
+    pub fn say(&self, draft: Draft) -> Pending<Appended> {
+        self.store.append(draft)
+    }
+
+    /// Serves a lagging cursor its next portion, from the ring if it is there, else from the store.
+    ///
+    /// # Errors
+    /// What [`Store::read`] answers.
+    pub async fn catch_up(&self, outbox: &Outbox, slot: Slot) -> Result<(), StoreError> {
+        let Some((topic, next, flavour)) = outbox.lagging(slot) else { return Ok(()) };
+        let bytes_max = self.catch_up_bytes_max;
+        let posts = match self.hub.read(topic, next, bytes_max) {
+            ring::Read::Posts(posts) => posts,
+            ring::Read::Behind => match topic {
+                Topic::Room(room) => self.read_store(room, next, bytes_max).await?,
+                Topic::Lobby => self.resync(outbox, slot),
+            },
+        };
+        outbox.serve(slot, &flavour, &posts);
+        Ok(())
+    }
+
+    /// How many people and sockets are here; for operators.
+    pub fn open_connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// The list of rooms is in no store: who fell behind its ring fetches it anew.
+    fn resync(&self, outbox: &Outbox, slot: Slot) -> Vec<Arc<post::Post>> {
+        let next = self.hub.next_offset(Topic::Lobby);
+        match outbox.lagging(slot) {
+            Some((_, stands, _)) if stands < next => {
+                outbox.skip(slot, next);
+                vec![Arc::new(post::Post::of_rooms(next - 1, lobby::RESYNC))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    async fn read_store(&self, room: RoomId, next: u64, bytes_max: usize) -> Result<Vec<Arc<post::Post>>, StoreError> {
+        let slice = self.store.read(room, next.saturating_sub(1), usize::MAX >> 1, bytes_max).await?;
+        Ok(slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+//! The writing side of a connection: control frames on their way, and the cursors of its subscriptions.
+//!
+//! Invariants: bytes leave in whole WebSocket frames, never interleaved; nothing queues room messages (a cursor that
+//! cannot be written lags); control frames are bounded in bytes. One lock, held for a write that never waits.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::io::AsyncWrite;
+
+use super::cursor::{Cursor, Flavour, Slot, State, Topic};
+use super::hub::Frames;
+use super::post::{Post, web_socket_frame, web_socket_text};
+
+/// The writing half of a socket.
+pub type Sink = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// Why a connection is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The account was disabled, or its password or role changed.
+    Account,
+    /// The node goes away.
+    Draining,
+}
+
+/// What the connection's task has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Serve this cursor.
+    CatchUp(Slot),
+    /// Tell that the room of this cursor is gone.
+    Gone(Slot),
+    /// End, and say why.
+    End(Closing),
+    /// The socket is gone, or its outbox is over its limit.
+    Dead,
+}
+
+/// The outbox of one connection.
+pub struct Outbox {
+    wire: Mutex<Wire>,
+    bytes_max: usize,
+}
+
+struct Wire {
+    sink: Sink,
+    /// What a write left over: goes first.
+    rest: Bytes,
+    /// Control frames, whole ones: go next.
+    control: BytesMut,
+    cursors: Vec<Option<Cursor>>,
+    /// Where to look for a lagging cursor next, so that each gets its turn.
+    turn: usize,
+    /// The connection's task.
+    task: Waker,
+    closing: Option<Closing>,
+    dead: bool,
+    sent_at: Instant,
+}
+
+impl Outbox {
+    /// Over a socket's writing half; at most `bytes_max` bytes of control frames wait.
+    pub fn new(sink: Sink, bytes_max: usize, now: Instant) -> Arc<Self> {
+        let wire = Wire {
+            sink,
+            rest: Bytes::new(),
+            control: BytesMut::new(),
+            cursors: Vec::new(),
+            turn: 0,
+            task: Waker::noop().clone(),
+            closing: None,
+            dead: false,
+            sent_at: now,
+        };
+        Arc::new(Self { wire: Mutex::new(wire), bytes_max })
+    }
+
+    /// Queues one STOMP frame (or a heart-beat) as a WebSocket text frame.
+    pub fn send(&self, frame: &[u8]) {
+        self.push(|control| web_socket_text(frame, control));
+    }
+
+    /// Queues a WebSocket ping.
+    pub fn ping(&self) {
+        self.push(|control| web_socket_frame(0x9, b"", control));
+    }
+
+    /// Queues a WebSocket close frame (RFC 6455, section 5.5.1).
+    pub fn close(&self, code: u16, reason: &str) {
+        let mut payload = code.to_be_bytes().to_vec();
+        payload.extend(reason.bytes().take(123));
+        self.push(|control| web_socket_frame(0x8, &payload, control));
+    }
+
+    /// Queues bytes that are whole WebSocket frames already.
+    pub fn raw(&self, frames: &[u8]) {
+        self.push(|control| control.extend_from_slice(frames));
+    }
+
+    /// Whether so much waits that no more requests should be read.
+    pub fn is_full(&self) -> bool {
+        self.wire.lock().control.len() > self.bytes_max / 2
+    }
+
+    /// When bytes left last.
+    pub fn sent_at(&self) -> Instant {
+        self.wire.lock().sent_at
+    }
+
+    /// Asks the connection to end.
+    pub fn end(&self, closing: Closing) {
+        let mut wire = self.wire.lock();
+        wire.closing.get_or_insert(closing);
+        wire.task.wake_by_ref();
+    }
+
+    /// Writes what can be written, and says what the connection has to do next.
+    pub fn poll_want(&self, cx: &mut Context<'_>) -> Poll<Want> {
+        let mut wire = self.wire.lock();
+        wire.attend(cx);
+        if let Some(closing) = wire.closing.take() {
+            return Poll::Ready(Want::End(closing));
+        }
+        if wire.flush().is_pending() {
+            return Poll::Pending;
+        }
+        if wire.dead {
+            return Poll::Ready(Want::Dead);
+        }
+        wire.next_turn().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Writes everything that waits; ready when nothing does, or when the socket is gone.
+    pub fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut wire = self.wire.lock();
+        wire.attend(cx);
+        wire.flush()
+    }
+
+    /// Closes the writing half.
+    pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.lock().sink.as_mut().poll_shutdown(cx)
+    }
+
+    /// A new cursor, which stands still until [`Outbox::start`].
+    pub(super) fn hold(&self, topic: Topic, flavour: Arc<Flavour>) -> Slot {
+        let mut wire = self.wire.lock();
+        let cursor = Some(Cursor::held(topic, flavour));
+        match wire.cursors.iter().position(Option::is_none) {
+            Some(at) => {
+                if let Some(place) = wire.cursors.get_mut(at) {
+                    *place = cursor;
+                }
+                Slot(at)
+            }
+            None => {
+                wire.cursors.push(cursor);
+                Slot(wire.cursors.len() - 1)
+            }
+        }
+    }
+
+    /// A held cursor starts at an offset. It lags until it has looked what is there.
+    pub(super) fn start(&self, slot: Slot, next: u64) {
+        let mut wire = self.wire.lock();
+        if let Some(cursor) = wire.cursor(slot) {
+            cursor.next = next;
+            cursor.state = State::Lagging;
+        }
+        wire.task.wake_by_ref();
+    }
+
+    /// A cursor goes.
+    pub(super) fn release(&self, slot: Slot) {
+        if let Some(place) = self.wire.lock().cursors.get_mut(slot.0) {
+            *place = None;
+        }
+    }
+
+    /// Where a lagging cursor stands. What passes by from here on is noted as missed.
+    pub(super) fn lagging(&self, slot: Slot) -> Option<(Topic, u64, Arc<Flavour>)> {
+        let mut wire = self.wire.lock();
+        let cursor = wire.cursor(slot).filter(|cursor| cursor.state == State::Lagging)?;
+        cursor.missed = false;
+        Some((cursor.topic, cursor.next, Arc::clone(&cursor.flavour)))
+    }
+
+    /// A lagging cursor gives up what it missed.
+    pub(super) fn skip(&self, slot: Slot, next: u64) {
+        if let Some(cursor) = self.wire.lock().cursor(slot) {
+            cursor.next = next;
+        }
+    }
+
+    /// Hands posts to a lagging cursor. None means that it has reached the tail, and is live if nothing passed by
+    /// meanwhile.
+    pub(super) fn serve(&self, slot: Slot, flavour: &Flavour, posts: &[Arc<Post>]) {
+        let frames = Frames::encode(posts, flavour);
+        let mut wire = self.wire.lock();
+        let Some(cursor) = wire.cursor(slot) else { return };
+        match frames {
+            Some(frames) => {
+                cursor.next = cursor.next.max(frames.end());
+                wire.write(frames.bytes);
+            }
+            None if !cursor.missed => cursor.state = State::Live,
+            None => {}
+        }
+    }
+
+    /// A broadcaster comes by with frames. A live cursor at their beginning takes them, at once where the socket
+    /// does; any other is noted and served by its own connection.
+    pub(super) fn deliver(&self, slot: Slot, frames: &mut dyn FnMut() -> Option<Frames>) {
+        let mut wire = self.wire.lock();
+        let busy = !wire.is_idle();
+        let Some(cursor) = wire.cursor(slot) else { return };
+        cursor.missed = true;
+        if cursor.state != State::Live {
+            return;
+        }
+        let Some(frames) = frames() else { return };
+        if cursor.next >= frames.end() {
+            return;
+        }
+        match frames.from(cursor.next) {
+            Some(bytes) if !busy => {
+                cursor.next = frames.end();
+                wire.write(bytes);
+            }
+            _ => {
+                cursor.state = State::Lagging;
+                wire.task.wake_by_ref();
+            }
+        }
+    }
+
+    /// A cursor's room is gone.
+    pub(super) fn gone(&self, slot: Slot) {
+        let mut wire = self.wire.lock();
+        if let Some(cursor) = wire.cursor(slot) {
+            cursor.state = State::Gone;
+        }
+        wire.task.wake_by_ref();
+    }
+
+    fn push(&self, write: impl FnOnce(&mut BytesMut)) {
+        let mut wire = self.wire.lock();
+        write(&mut wire.control);
+        if wire.control.len() > self.bytes_max {
+            wire.dead = true;
+            wire.control.clear();
+        }
+        wire.task.wake_by_ref();
+    }
+}
+
+impl Wire {
+    fn cursor(&mut self, slot: Slot) -> Option<&mut Cursor> {
+        self.cursors.get_mut(slot.0).and_then(Option::as_mut)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.rest.is_empty() && self.control.is_empty() && !self.dead
+    }
+
+    /// The next cursor that the connection has to do something about; each gets its turn.
+    fn next_turn(&mut self) -> Option<Want> {
+        let count = self.cursors.len();
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            let want = match self.cursors.get(at)?.as_ref().map(|cursor| cursor.state) {
+                Some(State::Lagging) => Want::CatchUp(Slot(at)),
+                Some(State::Gone) => Want::Gone(Slot(at)),
+                _ => continue,
+            };
+            self.turn = at + 1;
+            return Some(want);
+        }
+        None
+    }
+
+    /// Remembers whom to wake.
+    fn attend(&mut self, cx: &Context<'_>) {
+        if !self.task.will_wake(cx.waker()) {
+            self.task = cx.waker().clone();
+        }
+    }
+
+    /// Writes frames now; what the socket does not take becomes the rest. Only called while nothing else waits, or
+    /// by the connection itself behind what waits.
+    fn write(&mut self, bytes: Bytes) {
+        if !self.rest.is_empty() || !self.control.is_empty() {
+            self.control.extend_from_slice(&bytes);
+            return;
+        }
+        self.rest = bytes;
+        // Pending has told the socket to wake the connection's task.
+        let _ = self.flush();
+    }
+
+    /// Ready when nothing waits any more, or when the socket is gone.
+    fn flush(&mut self) -> Poll<()> {
+        // The socket is to wake the connection's task, whoever writes.
+        let task = std::mem::replace(&mut self.task, Waker::noop().clone());
+        let flushed = self.flush_with(&mut Context::from_waker(&task));
+        self.task = task;
+        flushed
+    }
+
+    fn flush_with(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.dead {
+                self.rest = Bytes::new();
+                self.control = BytesMut::new();
+                return Poll::Ready(());
+            }
+            if self.rest.is_empty() {
+                if self.control.is_empty() {
+                    return Poll::Ready(());
+                }
+                self.rest = std::mem::take(&mut self.control).freeze();
+            }
+            match self.sink.as_mut().poll_write(cx, &self.rest) {
+                Poll::Ready(Ok(written)) if written > 0 => {
+                    self.rest.advance(written);
+                    self.sent_at = Instant::now();
+                }
+                Poll::Ready(_) => self.dead = true,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
