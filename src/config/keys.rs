@@ -1,0 +1,154 @@
+//! Every key with what it accepts: the one table behind ranges, error messages and suggestions.
+//!
+//! Invariant, held by a test: its names are exactly the keys of [`super::Config`].
+
+/// One key.
+pub(super) struct Key {
+    /// Its name with its section.
+    pub(super) name: &'static str,
+    /// What it accepts.
+    pub(super) accepts: Accepts,
+}
+
+/// What a key accepts.
+#[derive(Clone, Copy)]
+pub(super) enum Accepts {
+    /// Text, in words.
+    Text(&'static str),
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Switch,
+    /// A list of texts, in words.
+    List(&'static str),
+    /// A whole number from the first to the second, with its unit.
+    Number(u64, u64, &'static str),
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The table, in the order of the example file.
+pub(super) const KEYS: &[Key] = &[
+    text("listen", "an address with a port, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080"),
+    text("data", "the path of a folder, such as ./data or /var/lib/sarangbang"),
+    choice("locale", &["ko", "en"]),
+    list("allowed_origins", "origins such as https://chat.example.com or http://localhost:5173"),
+    list("trusted_proxies", "networks or addresses such as 10.0.0.0/8 or 127.0.0.1"),
+    choice("log.format", &["text", "json"]),
+    text("log.level", "off, error, warn, info, debug or trace, or levels by module: info,sarangbang::stomp=debug"),
+    number("auth.token_minutes", 1, 1_440, "minutes"),
+    choice("auth.sign_up", &["closed", "open"]),
+    number("history.keep_entries", 0, 1_000_000_000, "entries of a room (0 keeps all)"),
+    number("history.keep_days", 0, 36_500, "days (0 keeps entries for ever)"),
+    Key { name: "history.durable", accepts: Accepts::Switch },
+    number("presence.grace_seconds", 0, 3_600, "seconds"),
+    number("limits.message_chars_max", 1, 1_000_000, "characters"),
+    number("limits.frame_bytes_max", 4 * KIB, 16 * MIB, "bytes"),
+    number("limits.header_bytes_max", KIB, MIB, "bytes"),
+    number("limits.header_line_bytes_max", KIB, MIB, "bytes"),
+    number("limits.headers_max", 8, 1_000, "headers"),
+    number("limits.subscriptions_max", 1, 100_000, "subscriptions of a session"),
+    number("limits.transactions_max", 0, 1_000, "open transactions of a session"),
+    number("limits.transaction_sends_max", 1, 10_000, "SEND frames"),
+    number("limits.in_flight_max", 1, 10_000, "messages of a connection"),
+    number("limits.outbox_bytes_max", 4 * KIB, 16 * MIB, "bytes"),
+    number("limits.catch_up_bytes_max", 4 * KIB, 16 * MIB, "bytes"),
+    number("limits.ring_entries_max", 1, 100_000, "entries"),
+    number("limits.ring_bytes_max", 4 * KIB, 256 * MIB, "bytes"),
+    number("limits.messages_per_second", 1, 100_000, "messages a second"),
+    number("limits.messages_burst", 1, 1_000_000, "messages"),
+    number("limits.subscriptions_per_second", 1, 100_000, "SUBSCRIBE frames a second"),
+    number("limits.subscriptions_burst", 1, 1_000_000, "SUBSCRIBE frames"),
+    number("limits.connects_per_second", 1, 100_000, "sockets a second"),
+    number("limits.connects_burst", 1, 1_000_000, "sockets"),
+    number("limits.sign_ins_per_minute", 1, 100_000, "failed sign-ins a minute"),
+    number("limits.sign_ins_burst", 1, 100_000, "failed sign-ins"),
+    number("limits.connections_max", 1, 10_000_000, "connections"),
+    number("limits.connections_per_address_max", 1, 10_000_000, "connections"),
+    number("limits.connect_seconds_max", 1, 600, "seconds"),
+    number("limits.request_seconds_max", 1, 600, "seconds"),
+    number("limits.ping_seconds", 1, 3_600, "seconds"),
+    number("limits.request_bytes_max", KIB, 16 * MIB, "bytes"),
+    number("limits.password_hashes_max", 1, 1_024, "passwords at the same time"),
+    number("limits.store_queue_max", 1, 1_000_000, "messages"),
+    number("limits.rooms_max", 1, 100_000_000, "rooms"),
+];
+
+/// The key of this name, if there is one.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The names in a section without the section itself; `""` is the top, whose sections are among them.
+pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+    let mut names: Vec<_> = KEYS
+        .iter()
+        .filter_map(|key| match section {
+            "" => key.name.split('.').next(),
+            _ => key.name.strip_prefix(section)?.strip_prefix('.'),
+        })
+        .collect();
+    names.dedup();
+    names
+}
+
+impl Accepts {
+    /// What is accepted, as the end of a sentence.
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Text(words) => words.into(),
+            Self::Choice(choices) => choices.join(" or "),
+            Self::Switch => "true or false".into(),
+            Self::List(words) => format!("a list of {words}"),
+            Self::Number(min, max, unit) => format!("a whole number of {unit}, from {min} to {max}"),
+        }
+    }
+}
+
+const fn text(name: &'static str, words: &'static str) -> Key {
+    Key { name, accepts: Accepts::Text(words) }
+}
+
+const fn choice(name: &'static str, choices: &'static [&'static str]) -> Key {
+    Key { name, accepts: Accepts::Choice(choices) }
+}
+
+const fn list(name: &'static str, words: &'static str) -> Key {
+    Key { name, accepts: Accepts::List(words) }
+}
+
+const fn number(name: &'static str, min: u64, max: u64, unit: &'static str) -> Key {
+    Key { name, accepts: Accepts::Number(min, max, unit) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_table_names_every_key_of_the_configuration_and_no_other() {
+        let json = serde_json::to_value(Config::default()).unwrap();
+        let mut names = BTreeSet::new();
+        for (name, value) in json.as_object().unwrap() {
+            match value.as_object() {
+                Some(section) => names.extend(section.keys().map(|key| format!("{name}.{key}"))),
+                None => drop(names.insert(name.clone())),
+            }
+        }
+        assert_eq!(KEYS.iter().map(|key| key.name.to_owned()).collect::<BTreeSet<_>>(), names);
+    }
+
+    #[test]
+    fn every_default_is_within_its_own_range() {
+        let json = serde_json::to_value(Config::default()).unwrap();
+        for key in KEYS {
+            let Accepts::Number(min, max, _) = key.accepts else { continue };
+            let value = json.pointer(&format!("/{}", key.name.replace('.', "/"))).unwrap().as_u64().unwrap();
+            assert!((min..=max).contains(&value), "{} = {value}", key.name);
+        }
+    }
+}
