@@ -15,21 +15,6 @@ pub struct HeartBeat {
     pub wants_every: Option<Duration>,
 }
 
-impl HeartBeat {
-    /// [`parse`], by another way to it.
-    ///
-    /// # Errors
-    /// As [`parse`].
-    pub fn parse(header: &str) -> Result<(u32, u32), HeartBeatError> {
-        parse(header)
-    }
-
-    /// [`negotiate`], by another way to it.
-    pub fn negotiate(server: (u32, u32), client: (u32, u32)) -> HeartBeat {
-        negotiate(server, client)
-    }
-}
-
 /// Reads a `heart-beat` header: what its sender can do and what it would like, both in milliseconds, 0 for neither.
 ///
 /// STOMP 1.2, Heart-beating: "When used, the heart-beat header MUST contain two positive integers separated by a
