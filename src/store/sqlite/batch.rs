@@ -1,0 +1,129 @@
+//! A batch of commands as one transaction, in the file and in the rosters.
+//!
+//! Invariant: all of a batch happens or nothing does, except that a command whose failure is its own is taken out.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::Clock;
+use super::command::Command;
+use super::fault::{answered, is_its_own, unavailable};
+use super::log::Round;
+use super::news::News;
+use super::rosters::Rosters;
+use crate::chat::Locale;
+use crate::store::Event;
+
+/// Everything that a transaction changes.
+pub(super) struct Books {
+    pub(super) file: Connection,
+    pub(super) rosters: Rosters,
+    pub(super) news: News,
+    pub(super) clock: Clock,
+    pub(super) locale: Locale,
+    pub(super) keep_entries: Option<u64>,
+}
+
+impl Books {
+    /// Applies and commits; answers what is to be told. After an error the file and the rosters are as before, and
+    /// the commands can be applied again.
+    pub(super) fn commit(&mut self, batch: &mut [Command]) -> rusqlite::Result<Vec<Event>> {
+        match self.attempt(batch, false) {
+            Err(cause) if is_its_own(&cause) => {
+                tracing::error!(%cause, "a command cannot be stored; its batch goes on without it");
+                self.attempt(batch, true)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What other processes have committed meanwhile.
+    pub(super) fn news(&mut self) -> rusqlite::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        self.news.elsewhere(&self.file, &mut self.rosters, &mut events)?;
+        self.rosters.settle();
+        Ok(events)
+    }
+
+    fn attempt(&mut self, batch: &mut [Command], careful: bool) -> rusqlite::Result<Vec<Event>> {
+        let news_before = self.news;
+        let outcome = self.transact(batch, careful);
+        match outcome {
+            Ok(_) => self.rosters.settle(),
+            Err(_) => {
+                self.rosters.undo_to(0);
+                self.news = news_before;
+            }
+        }
+        outcome
+    }
+
+    fn transact(&mut self, batch: &mut [Command], careful: bool) -> rusqlite::Result<Vec<Event>> {
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut events = Vec::with_capacity(batch.len());
+        // What was committed elsewhere comes before what this batch will find.
+        self.news.elsewhere(&transaction, &mut self.rosters, &mut events)?;
+        let mut round = Round {
+            file: &transaction,
+            rosters: &mut self.rosters,
+            events,
+            now: (self.clock)(),
+            locale: self.locale,
+            keep_entries: self.keep_entries,
+        };
+        for command in batch {
+            let alters = matches!(command, Command::Change(_));
+            if alters || careful {
+                guarded(&mut round, command, careful)?;
+            } else {
+                plain(&mut round, command)?;
+            }
+            if alters {
+                self.news.read(&transaction, round.rosters, &mut round.events)?;
+            }
+        }
+        let events = round.events;
+        transaction.commit()?;
+        Ok(events)
+    }
+}
+
+/// Applies a command that checks before it writes. False when what it wrote has to be taken back.
+fn plain(round: &mut Round<'_>, command: &mut Command) -> rusqlite::Result<bool> {
+    match command {
+        Command::Append { draft, asked, .. } => asked.found(answered(round.append(draft))?),
+        Command::Enter { claim, after, asked } => asked.found(answered(round.enter(claim, *after))?),
+        Command::Leave(claim) => round.leave(claim)?,
+        Command::Change(change) => return change.apply(round.file, round.now),
+    }
+    Ok(true)
+}
+
+/// Applies a command so that it can be taken back alone.
+fn guarded(round: &mut Round<'_>, command: &mut Command, careful: bool) -> rusqlite::Result<()> {
+    let (people, told) = (round.rosters.mark(), round.events.len());
+    round.file.execute_batch("SAVEPOINT command")?;
+    let done = match plain(round, command) {
+        Ok(done) => done,
+        Err(cause) if careful && is_its_own(&cause) => {
+            refuse(command, &cause);
+            false
+        }
+        Err(cause) => return Err(cause),
+    };
+    if !done {
+        round.file.execute_batch("ROLLBACK TO command")?;
+        round.rosters.undo_to(people);
+        round.events.truncate(told);
+    }
+    round.file.execute_batch("RELEASE command")
+}
+
+fn refuse(command: &mut Command, cause: &rusqlite::Error) {
+    match command {
+        Command::Append { asked, .. } => asked.found(Err(unavailable(cause))),
+        Command::Enter { asked, .. } => asked.found(Err(unavailable(cause))),
+        Command::Change(change) => change.refuse(unavailable(cause)),
+        // Nobody waits for it. The lease ends with this process at the latest.
+        Command::Leave(_) => tracing::error!(%cause, "a presence lease could not be given back"),
+    }
+}

@@ -1,0 +1,43 @@
+//! What a server does with the presence that dead processes left in the file.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::command::Claim;
+use super::log::Round;
+use super::rosters::Rosters;
+use super::row;
+use crate::chat::{LeaseId, Locale};
+
+/// Everybody who was in a room when the last server died leaves it now, one after the other, so that the counts in
+/// the log go down one by one to 0. Only whoever holds the folder's lock may call this.
+pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rusqlite::Result<()> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let claims = claims(&transaction)?;
+    let mut rosters = Rosters::default();
+    for claim in &claims {
+        rosters.enter(claim);
+    }
+    let mut round =
+        Round { file: &transaction, rosters: &mut rosters, events: Vec::new(), now, locale, keep_entries: None };
+    for claim in &claims {
+        round.leave(claim)?;
+    }
+    let quits = round.events.len();
+    transaction.commit()?;
+    if quits > 0 {
+        tracing::info!(quits, "ended the presence that an earlier process left behind");
+    }
+    Ok(())
+}
+
+fn claims(file: &Connection) -> rusqlite::Result<Vec<Claim>> {
+    file.prepare(
+        "SELECT room.id, presence.name, presence.lease FROM presence JOIN room ON room.key = presence.room
+         ORDER BY presence.room, presence.name, presence.lease",
+    )?
+    .query_map([], |r| {
+        let lease = LeaseId(r.get::<_, i64>(2)?.cast_unsigned());
+        Ok(Claim { room: row::room_id(r, 0)?, name: row::parsed(r, 1)?, lease })
+    })?
+    .collect()
+}

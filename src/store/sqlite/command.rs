@@ -1,0 +1,140 @@
+//! What is asked of the writer, and how it is answered.
+//!
+//! Invariant: whoever asked is answered once, after the commit; a command that is dropped unanswered tells its asker
+//! so by the broken channel.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::fault::{Attempt, answered, stopped};
+use crate::chat::{Draft, LeaseId, Name, RoomId};
+use crate::store::{Appended, Entered, Event, Pending, Result, StoreError};
+
+/// What comes through the writer's inbox, in the order in which it takes effect.
+pub(super) enum Message {
+    Command(Command),
+    Tail(mpsc::Sender<Vec<Event>>),
+    Close,
+}
+
+/// Something to be committed. It can be applied again as long as it is not settled: a batch may have to be.
+pub(super) enum Command {
+    Append { draft: Draft, asked: Asked<Appended>, ticket: Ticket },
+    Enter { claim: Claim, after: Option<u64>, asked: Asked<Entered> },
+    Leave(Claim),
+    Change(Box<dyn Change>),
+}
+
+/// Somebody's lease in a room.
+#[derive(Clone)]
+pub(super) struct Claim {
+    pub(super) room: RoomId,
+    pub(super) name: Name,
+    pub(super) lease: LeaseId,
+}
+
+/// The answer that somebody waits for, from its finding to the commit that makes it true.
+pub(super) struct Asked<T> {
+    reply: oneshot::Sender<Result<T>>,
+    answer: Option<Result<T>>,
+}
+
+impl<T> Asked<T> {
+    pub(super) fn new() -> (Self, Pending<T>) {
+        let (reply, pending) = oneshot::channel();
+        (Self { reply, answer: None }, pending)
+    }
+
+    /// Remembers the answer; an earlier one was rolled back.
+    pub(super) fn found(&mut self, answer: Result<T>) {
+        self.answer = Some(answer);
+    }
+
+    /// Says no at once.
+    pub(super) fn refuse(self, refusal: StoreError) {
+        let _ = self.reply.send(Err(refusal));
+    }
+
+    /// Answers: with what was found, or with why it could not be committed. Who asked may have gone.
+    pub(super) fn settle(self, failure: Option<&StoreError>) {
+        let answer = match failure {
+            Some(cause) => Err(cause.clone()),
+            None => self.answer.unwrap_or_else(|| Err(stopped())),
+        };
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// An administrative change: whatever a function does with the connection.
+pub(super) trait Change: Send {
+    /// False when it was refused: what it wrote so far has to be taken back.
+    fn apply(&mut self, file: &Connection, now: i64) -> rusqlite::Result<bool>;
+    fn refuse(&mut self, refusal: StoreError);
+    fn settle(self: Box<Self>, failure: Option<&StoreError>);
+}
+
+pub(super) struct Altering<F, T> {
+    work: F,
+    asked: Asked<T>,
+}
+
+impl<F: Fn(&Connection, i64) -> Attempt<T>, T> Altering<F, T> {
+    pub(super) const fn new(work: F, asked: Asked<T>) -> Self {
+        Self { work, asked }
+    }
+}
+
+impl<F, T> Change for Altering<F, T>
+where
+    F: Fn(&Connection, i64) -> Attempt<T> + Send,
+    T: Send,
+{
+    fn apply(&mut self, file: &Connection, now: i64) -> rusqlite::Result<bool> {
+        let answer = answered((self.work)(file, now))?;
+        let done = answer.is_ok();
+        self.asked.found(answer);
+        Ok(done)
+    }
+
+    fn refuse(&mut self, refusal: StoreError) {
+        self.asked.found(Err(refusal));
+    }
+
+    fn settle(self: Box<Self>, failure: Option<&StoreError>) {
+        self.asked.settle(failure);
+    }
+}
+
+/// Counts the appends that wait for the disk, and bounds them.
+pub(super) struct Queue {
+    waiting: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// One append's place in the queue; given back when the append is settled, or dropped.
+pub(super) struct Ticket {
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    pub(super) fn new(max: usize) -> Self {
+        Self { waiting: Arc::default(), max }
+    }
+
+    /// A place, if one is free.
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        let taken = self
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| (waiting < self.max).then_some(waiting + 1));
+        taken.is_ok().then(|| Ticket { waiting: Arc::clone(&self.waiting) })
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}

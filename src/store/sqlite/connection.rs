@@ -1,0 +1,45 @@
+//! How a connection to the file is opened, and the settings it works under.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// How long a write waits for another process that writes; the command line's transactions last milliseconds.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared: all of them.
+const STATEMENTS_KEPT: usize = 64;
+/// Memory for pages of the writer, and of each reader, in KiB.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Pages in the write-ahead log that start a checkpoint (16 MiB): rare enough that pages written again and again
+/// are copied once, small enough that a checkpoint is not felt.
+const CHECKPOINT_PAGES: i64 = 4_000;
+/// Bytes that the write-ahead log may keep on the disk after a burst.
+const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
+/// The connection of the writer.
+pub(super) fn writer(path: &Path, durable: bool) -> rusqlite::Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
+}
+
+fn open(path: &Path, access: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
+    // Each connection is used by one thread at a time, so SQLite's own mutexes would only cost.
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}

@@ -1,0 +1,83 @@
+//! Reading a room's log.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::fault::Attempt;
+use super::place::place;
+use super::{Sqlite, row};
+use crate::chat::{Entry, RoomId};
+use crate::store::{Result, Slice, StoreError};
+
+impl Sqlite {
+    /// See [`crate::store::Store::read`].
+    pub async fn read(&self, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Result<Slice> {
+        self.read_with(move |file| {
+            let span = Span::of(file, room)?;
+            let from = place(span.key, after.min(span.last));
+            let sql = "WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3";
+            let entries = entries(file, room, sql, [from, place(span.key, span.last)], entries_max, bytes_max)?;
+            Ok(span.slice(entries))
+        })
+        .await
+    }
+
+    /// See [`crate::store::Store::newest`].
+    pub async fn newest(&self, room: RoomId, before: Option<u64>, entries_max: usize) -> Result<Slice> {
+        self.read_with(move |file| {
+            let span = Span::of(file, room)?;
+            let end = before.map_or(span.last + 1, |before| before.min(span.last + 1));
+            let sql = "WHERE place < ?1 AND place >= ?2 ORDER BY place DESC LIMIT ?3";
+            let range = [place(span.key, end), place(span.key, span.first)];
+            let mut entries = entries(file, room, sql, range, entries_max, usize::MAX)?;
+            entries.reverse();
+            Ok(span.slice(entries))
+        })
+        .await
+    }
+}
+
+/// From where to where a room's log reaches.
+struct Span {
+    key: i64,
+    first: u64,
+    last: u64,
+}
+
+impl Span {
+    fn of(file: &Connection, room: RoomId) -> Attempt<Self> {
+        let span = file
+            .prepare_cached("SELECT key, first_offset, last_offset FROM room WHERE id = ?1")?
+            .query_row([room.as_bytes()], |r| {
+                Ok(Self { key: r.get(0)?, first: row::number(r, 1)?, last: row::number(r, 2)? })
+            })
+            .optional()?;
+        Ok(span.ok_or(StoreError::RoomUnknown)?)
+    }
+
+    const fn slice(&self, entries: Vec<Arc<Entry>>) -> Slice {
+        Slice { entries, first: self.first, last: self.last }
+    }
+}
+
+fn entries(
+    file: &Connection,
+    room: RoomId,
+    order: &str,
+    range: [i64; 2],
+    entries_max: usize,
+    bytes_max: usize,
+) -> rusqlite::Result<Vec<Arc<Entry>>> {
+    let limit = i64::try_from(entries_max).unwrap_or(i64::MAX);
+    let mut statement = file.prepare_cached(&format!("SELECT {} FROM entry {order}", row::ENTRY_COLUMNS))?;
+    let mut rows = statement.query([range[0], range[1], limit])?;
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while bytes < bytes_max || entries.is_empty() {
+        let Some(found) = rows.next()? else { break };
+        let entry = row::entry(found, room)?;
+        bytes += entry.message.len();
+        entries.push(Arc::new(entry));
+    }
+    Ok(entries)
+}

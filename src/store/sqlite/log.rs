@@ -1,0 +1,158 @@
+//! Append, enter and leave, inside a transaction.
+//!
+//! Invariant: an offset is taken by `UPDATE ... RETURNING` in the transaction that writes its entry, so a room that
+//! another process deleted is seen, and a roll-back leaves no hole.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::command::Claim;
+use super::fault::Attempt;
+use super::place::place;
+use super::rosters::Rosters;
+use super::{row, upkeep};
+use crate::chat::{Draft, Entry, Kind, Locale, MessageId, NOTICE_SENDER, RoomId};
+use crate::store::{Appended, Entered, Event, StoreError};
+
+/// One transaction on the rooms' logs, and what it is going to tell.
+pub(super) struct Round<'a> {
+    pub(super) file: &'a Connection,
+    pub(super) rosters: &'a mut Rosters,
+    pub(super) events: Vec<Event>,
+    pub(super) now: i64,
+    pub(super) locale: Locale,
+    pub(super) keep_entries: Option<u64>,
+}
+
+/// A room's row, once it has given out an offset.
+struct Head {
+    key: i64,
+    first: u64,
+    offset: u64,
+    sent_at: i64,
+}
+
+impl Round<'_> {
+    pub(super) fn append(&mut self, draft: &Draft) -> Attempt<Appended> {
+        if let Some(id) = &draft.id
+            && let Some(offset) = self.seen(draft, id)?
+        {
+            return Ok(Appended { offset, duplicate: true });
+        }
+        let head = self.advance(draft.room)?.ok_or(StoreError::RoomUnknown)?;
+        if let Some(id) = &draft.id {
+            self.remember(&head, draft, id)?;
+        }
+        self.write(&head, draft.room, Kind::Talk, draft.sender.as_str(), draft.text.clone(), draft.id.as_ref())?;
+        Ok(Appended { offset: head.offset, duplicate: false })
+    }
+
+    pub(super) fn enter(&mut self, claim: &Claim, after: Option<u64>) -> Attempt<Entered> {
+        let room = self
+            .file
+            .prepare_cached("SELECT key, first_offset, last_offset FROM room WHERE id = ?1")?
+            .query_row([claim.room.as_bytes()], |r| Ok((r.get::<_, i64>(0)?, row::number(r, 1)?, row::number(r, 2)?)))
+            .optional()?;
+        let (key, first, last) = room.ok_or(StoreError::RoomUnknown)?;
+        if after.is_some_and(|after| after > last) {
+            return Err(StoreError::AfterPastEnd { last }.into());
+        }
+        let added = self
+            .file
+            .prepare_cached("INSERT OR IGNORE INTO presence (room, name, lease) VALUES (?1, ?2, ?3)")?
+            .execute(params![key, claim.name.as_str(), claim.lease.0.cast_signed()])?;
+        let announced = added == 1 && self.rosters.enter(claim);
+        let (first, last) =
+            if announced { self.notify(claim, Kind::Enter)?.unwrap_or((first, last)) } else { (first, last) };
+        Ok(Entered { last, first, announced, user_count: self.rosters.count(claim.room) })
+    }
+
+    /// Unknown leases and rooms are ignored.
+    pub(super) fn leave(&mut self, claim: &Claim) -> rusqlite::Result<()> {
+        let taken = self
+            .file
+            .prepare_cached(
+                "DELETE FROM presence
+                 WHERE room = (SELECT key FROM room WHERE id = ?1) AND name = ?2 AND lease = ?3",
+            )?
+            .execute(params![claim.room.as_bytes(), claim.name.as_str(), claim.lease.0.cast_signed()])?;
+        if taken == 1 && self.rosters.leave(claim) {
+            self.notify(claim, Kind::Quit)?;
+        }
+        Ok(())
+    }
+
+    /// Appends what the server has to say of somebody; answers the oldest and the newest offset.
+    fn notify(&mut self, claim: &Claim, kind: Kind) -> rusqlite::Result<Option<(u64, u64)>> {
+        let Some(text) = kind.notice(&claim.name, self.locale) else { return Ok(None) };
+        let Some(head) = self.advance(claim.room)? else { return Ok(None) };
+        let first = self.write(&head, claim.room, kind, NOTICE_SENDER, text.into(), None)?;
+        Ok(Some((first, head.offset)))
+    }
+
+    /// The offset under which this message stands in the log already.
+    fn seen(&self, draft: &Draft, id: &MessageId) -> rusqlite::Result<Option<u64>> {
+        self.file
+            .prepare_cached(
+                "SELECT log_offset FROM dedup
+                 WHERE room = (SELECT key FROM room WHERE id = ?1) AND sender = ?2 AND id = ?3",
+            )?
+            .query_row(params![draft.room.as_bytes(), draft.sender.as_str(), id.as_str()], |r| row::number(r, 0))
+            .optional()
+    }
+
+    fn remember(&self, head: &Head, draft: &Draft, id: &MessageId) -> rusqlite::Result<()> {
+        self.file
+            .prepare_cached(
+                "INSERT INTO dedup (room, sender, id, log_offset, appended_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![head.key, draft.sender.as_str(), id.as_str(), head.offset.cast_signed(), self.now])
+            .map(drop)
+    }
+
+    /// Takes the room's next offset. The time of an entry never lies before that of the entry before it.
+    fn advance(&self, room: RoomId) -> rusqlite::Result<Option<Head>> {
+        self.file
+            .prepare_cached(
+                "UPDATE room SET last_offset = last_offset + 1, last_at = max(last_at, ?2) WHERE id = ?1
+                 RETURNING key, first_offset, last_offset, last_at",
+            )?
+            .query_row(params![room.as_bytes(), self.now], |r| {
+                Ok(Head { key: r.get(0)?, first: row::number(r, 1)?, offset: row::number(r, 2)?, sent_at: r.get(3)? })
+            })
+            .optional()
+    }
+
+    /// Writes the entry at its place; answers the oldest offset that is kept.
+    fn write(
+        &mut self,
+        head: &Head,
+        room_id: RoomId,
+        kind: Kind,
+        sender: &str,
+        message: Box<str>,
+        id: Option<&MessageId>,
+    ) -> rusqlite::Result<u64> {
+        let (offset, user_count) = (head.offset, self.rosters.count(room_id));
+        self.file
+            .prepare_cached(
+                "INSERT INTO entry (place, kind, sender, message, user_count, id, sent_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                place(head.key, offset),
+                row::kind_number(kind),
+                sender,
+                message,
+                user_count,
+                id.map(MessageId::as_str),
+                head.sent_at
+            ])?;
+        let id = id.map_or_else(|| Entry::default_id(room_id, offset), |id| id.as_str().to_owned()).into();
+        let sender = Box::from(sender);
+        let entry = Entry { kind, room_id, sender, message, user_count, offset, id, sent_at: head.sent_at };
+        self.events.push(Event::Entry(Arc::new(entry)));
+        upkeep::after_append(self.file, head.key, head.first, offset, self.keep_entries)
+    }
+}

@@ -1,0 +1,80 @@
+//! What opens doors: sign-in sessions, invitations, signing keys. Of the first two only digests are kept.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::accounts::{account, name_key};
+use super::{Sqlite, row};
+use crate::chat::Name;
+use crate::store::{Account, Invitation, Result, Secret, SigningKey, StoreError};
+
+impl Sqlite {
+    /// See [`crate::store::Store::add_invitation`].
+    pub async fn add_invitation(&self, invitation: Invitation) -> Result<()> {
+        self.change(move |file, _| {
+            file.execute(
+                "INSERT OR REPLACE INTO invitation (key, role, expires_at) VALUES (?1, ?2, ?3)",
+                params![invitation.key, invitation.role.as_str(), invitation.expires_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// See [`crate::store::Store::add_login`].
+    pub async fn add_login(&self, key: [u8; 32], name: Name, expires_at: i64) -> Result<()> {
+        self.change(move |file, _| {
+            account(file, &name)?.ok_or(StoreError::AccountUnknown)?;
+            file.prepare_cached("INSERT OR REPLACE INTO login (key, name_key, expires_at) VALUES (?1, ?2, ?3)")?
+                .execute(params![key, name_key(&name), expires_at])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// See [`crate::store::Store::login`].
+    pub async fn login(&self, key: [u8; 32]) -> Result<Option<Account>> {
+        let now = (self.shared.clock)();
+        self.read_with(move |file| {
+            let sql = format!(
+                "SELECT {} FROM login JOIN account USING (name_key) WHERE login.key = ?1 AND login.expires_at > ?2",
+                row::ACCOUNT_COLUMNS
+            );
+            Ok(file.prepare_cached(&sql)?.query_row(params![key, now], row::account).optional()?)
+        })
+        .await
+    }
+
+    /// See [`crate::store::Store::delete_login`].
+    pub async fn delete_login(&self, key: [u8; 32]) -> Result<()> {
+        self.change(move |file, _| {
+            file.prepare_cached("DELETE FROM login WHERE key = ?1")?.execute([key])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// See [`crate::store::Store::signing_keys`].
+    pub async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
+        self.read_with(|file| {
+            let sql = "SELECT id, secret, created_at FROM signing_key ORDER BY number DESC";
+            let mut keys = file.prepare_cached(sql)?;
+            let keys = keys.query_map([], |r| {
+                Ok(SigningKey { id: r.get(0)?, secret: Secret::new(r.get::<_, Vec<u8>>(1)?), created_at: r.get(2)? })
+            })?;
+            Ok(keys.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// See [`crate::store::Store::add_signing_key`].
+    pub async fn add_signing_key(&self, key: SigningKey) -> Result<()> {
+        self.change(move |file, _| {
+            file.execute(
+                "INSERT INTO signing_key (id, secret, created_at) VALUES (?1, ?2, ?3)",
+                params![key.id, key.secret.expose(), key.created_at],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}

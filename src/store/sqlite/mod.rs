@@ -1,0 +1,273 @@
+//! The embedded store: one SQLite file in the data folder, for one host.
+//!
+//! One thread writes and commits in groups ([`writer`]), a few connections read ([`reader`]). It knows the domain and
+//! SQL; it must not know sockets, sessions or nodes.
+//!
+//! Presence: the lock on `serve.lock` *is* the lease of every presence row in the file. The operating system gives
+//! the lock back when its process dies, however it dies, so whoever holds it knows that every row that was there
+//! before belongs to a dead process, and ends it while opening. No clock, no expiry, no counter that could be left
+//! behind.
+//!
+//! Invariants: what was answered is committed; a transaction that fails leaves nothing behind, neither in the file
+//! nor in memory; a presence row is in the file exactly when its lease is in a roster of the server's writer.
+
+mod accounts;
+mod batch;
+mod boot;
+mod command;
+mod connection;
+mod entries;
+mod error;
+mod fault;
+mod folder;
+mod log;
+mod logins;
+mod news;
+mod place;
+mod reader;
+mod rooms;
+mod rosters;
+mod row;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use self::command::{Altering, Asked, Claim, Command, Message, Queue};
+use self::fault::Attempt;
+use self::folder::Folder;
+use self::reader::Readers;
+use self::writer::Writer;
+use super::{Appended, Entered, Pending, Result, StoreError, Tail, settled};
+use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
+
+pub use self::error::OpenError;
+
+/// Batches of news that may wait for their reader before the writer waits for it.
+const TAIL_BATCHES_MAX: usize = 16;
+
+/// Who opens the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The server: holds the folder's lock, ends the presence of whoever held it before, and keeps house.
+    Serve,
+    /// The command line, beside a running server or without one: it reads and administers, and nobody enters.
+    Admin,
+}
+
+/// What the operator decides about the store.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The language of notices.
+    pub locale: Locale,
+    /// Whether an acknowledged message survives the loss of power, not only of the process.
+    pub durable: bool,
+    /// Entries that a room keeps; `None` keeps all. Up to 64 more stay until trimming them is worth a write.
+    pub keep_entries: Option<u64>,
+    /// Days that an entry is kept; `None` keeps it for ever.
+    pub keep_days: Option<u32>,
+    /// Appends that may wait for the disk; above it they are refused with [`StoreError::Busy`].
+    pub queue_max: usize,
+    /// Rooms in all.
+    pub rooms_max: u64,
+}
+
+/// The store on one host. Cheap to clone; the clones are one store.
+#[derive(Clone)]
+pub struct Sqlite {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mode: Mode,
+    rooms_max: u64,
+    folder: Folder,
+    clock: Clock,
+    inbox: Sender<Message>,
+    queue: Queue,
+    tail_taken: AtomicBool,
+    readers: Readers,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What time it is, in milliseconds since the Unix epoch. A parameter, so that a test can turn it back.
+type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How often the writer looks up from its queue.
+struct Rhythm {
+    clock: Clock,
+    /// Between two looks for what another process wrote.
+    news: Duration,
+    /// Between two tries to write what could not be written.
+    retry: Duration,
+    /// Between two sweeps of old rows.
+    sweep: Duration,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(wall_clock),
+            news: Duration::from_millis(250),
+            retry: Duration::from_secs(1),
+            sweep: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Sqlite {
+    /// Opens the store in `folder`, and makes both where they are not there yet. Blocks while it reads the disk.
+    ///
+    /// # Errors
+    /// [`OpenError`], which tells the operator what to do.
+    pub fn open(folder: &Path, mode: Mode, settings: Settings) -> std::result::Result<Self, OpenError> {
+        Self::open_at(folder, mode, &settings, Rhythm::default())
+    }
+
+    fn open_at(folder: &Path, mode: Mode, settings: &Settings, rhythm: Rhythm) -> std::result::Result<Self, OpenError> {
+        let folder = Folder::prepare(folder)?;
+        let lock = match mode {
+            Mode::Serve => Some(folder.lock()?),
+            Mode::Admin => None,
+        };
+        let database = folder.database();
+        let broken = |cause| OpenError::broken(&database, cause);
+        let mut connection = connection::writer(&database, settings.durable).map_err(broken)?;
+        schema::migrate(&mut connection, &database)?;
+        if mode == Mode::Serve {
+            boot::end_leases(&mut connection, (rhythm.clock)(), settings.locale).map_err(broken)?;
+        }
+        let clock = Arc::clone(&rhythm.clock);
+        let (inbox, messages) = std::sync::mpsc::channel();
+        let writer = Writer::new(connection, lock, messages, settings, rhythm).map_err(broken)?;
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run())
+            .map_err(|cause| OpenError::Thread { cause })?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                mode,
+                rooms_max: settings.rooms_max,
+                folder,
+                clock,
+                inbox,
+                queue: Queue::new(settings.queue_max),
+                tail_taken: AtomicBool::new(false),
+                readers: Readers::new(database),
+                thread: Mutex::new(Some(thread)),
+            }),
+        })
+    }
+
+    /// See [`super::Store::tail`].
+    pub fn tail(&self) -> Option<Tail> {
+        if self.shared.tail_taken.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel(TAIL_BATCHES_MAX);
+        self.send(Message::Tail(sender));
+        Some(Tail::new(receiver))
+    }
+
+    /// See [`super::Store::append`].
+    pub fn append(&self, draft: Draft) -> Pending<Appended> {
+        let (asked, pending) = Asked::new();
+        if let Some(refusal) = self.not_a_server() {
+            asked.refuse(refusal);
+            return pending;
+        }
+        match self.shared.queue.ticket() {
+            Some(ticket) => self.send(Message::Command(Command::Append { draft, asked, ticket })),
+            None => asked.refuse(StoreError::Busy),
+        }
+        pending
+    }
+
+    /// See [`super::Store::enter`].
+    pub fn enter(&self, room: RoomId, name: Name, lease: LeaseId, after: Option<u64>) -> Pending<Entered> {
+        let (asked, pending) = Asked::new();
+        match self.not_a_server() {
+            Some(refusal) => asked.refuse(refusal),
+            None => self.send(Message::Command(Command::Enter { claim: Claim { room, name, lease }, after, asked })),
+        }
+        pending
+    }
+
+    /// See [`super::Store::leave`].
+    pub fn leave(&self, room: RoomId, name: Name, lease: LeaseId) {
+        if self.shared.mode == Mode::Serve {
+            self.send(Message::Command(Command::Leave(Claim { room, name, lease })));
+        }
+    }
+
+    /// See [`super::Store::ready`].
+    pub async fn ready(&self) -> Result<()> {
+        if self.shared.thread.lock().as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(fault::stopped());
+        }
+        self.read_with(|file| Ok(file.query_row("SELECT count(*) FROM signing_key", [], |_| Ok(()))?)).await
+    }
+
+    /// See [`super::Store::close`].
+    pub async fn close(&self) {
+        // The readers go first: a reader in the file would keep the last checkpoint from emptying the log.
+        self.shared.readers.close().await;
+        self.send(Message::Close);
+        let shared = Arc::clone(&self.shared);
+        // Whoever closes second waits for the lock, so for the same end.
+        let joined = tokio::task::spawn_blocking(move || shared.thread.lock().take().map(JoinHandle::join));
+        if !matches!(joined.await, Ok(None | Some(Ok(())))) {
+            tracing::error!("the store's writer did not end in order");
+        }
+    }
+
+    /// Reads from one state of the file.
+    async fn read_with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Attempt<T> + Send + 'static,
+    ) -> Result<T> {
+        self.shared.readers.read(work).await
+    }
+
+    /// Changes something by the writer; `work` is given the time. All of it happens, or nothing.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection, i64) -> Attempt<T> + Send + 'static,
+    ) -> Result<T> {
+        let (asked, pending) = Asked::new();
+        self.send(Message::Command(Command::Change(Box::new(Altering::new(work, asked)))));
+        settled(pending).await
+    }
+
+    /// A message to a writer that has ended is dropped with its reply, which tells the one who waits.
+    fn send(&self, message: Message) {
+        let _ = self.shared.inbox.send(message);
+    }
+
+    fn not_a_server(&self) -> Option<StoreError> {
+        (self.shared.mode == Mode::Admin)
+            .then(|| StoreError::Unavailable("only the server's own process enters rooms and speaks in them".into()))
+    }
+
+    /// Whether presence rows mean living people: see the module's own words.
+    fn people_are_alive(&self) -> bool {
+        self.shared.mode == Mode::Serve || self.shared.folder.is_served()
+    }
+}
+
+fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,112 @@
+//! Administrative changes, told from the file to the tail.
+//!
+//! Whoever administers, in this process or beside it, writes a `change` row in the same transaction. The server reads
+//! the rows it has not seen: so each change is told once, in commit order, whoever made it.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::rosters::Rosters;
+use super::row;
+use crate::chat::{Name, Room, RoomId};
+use crate::store::Event;
+
+/// How far the news have been read.
+#[derive(Clone, Copy)]
+pub(super) struct News {
+    seen: i64,
+    /// SQLite's number that changes when another connection commits.
+    version: i64,
+}
+
+/// A change to be told.
+#[derive(Clone, Copy)]
+pub(super) enum Told<'a> {
+    Room(RoomId),
+    RoomDeleted(RoomId),
+    SessionsEnded(&'a Name),
+}
+
+impl News {
+    /// From now on.
+    pub(super) fn from_now(file: &Connection) -> rusqlite::Result<Self> {
+        let seen = file.query_row("SELECT coalesce(max(seq), 0) FROM change", [], |r| r.get(0))?;
+        Ok(Self { seen, version: version(file)? })
+    }
+
+    /// What other connections have changed since the last look.
+    pub(super) fn elsewhere(
+        &mut self,
+        file: &Connection,
+        rosters: &mut Rosters,
+        events: &mut Vec<Event>,
+    ) -> rusqlite::Result<()> {
+        let version = version(file)?;
+        if version != self.version {
+            self.read(file, rosters, events)?;
+            self.version = version;
+        }
+        Ok(())
+    }
+
+    /// What has been changed since the last look.
+    pub(super) fn read(
+        &mut self,
+        file: &Connection,
+        rosters: &mut Rosters,
+        events: &mut Vec<Event>,
+    ) -> rusqlite::Result<()> {
+        let mut changes = file.prepare_cached("SELECT seq, kind, subject FROM change WHERE seq > ?1 ORDER BY seq")?;
+        let mut changes = changes.query([self.seen])?;
+        while let Some(change) = changes.next()? {
+            events.extend(event(file, rosters, change)?);
+            self.seen = change.get(0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes a change down, in the transaction that makes it.
+pub(super) fn tell(file: &Connection, told: Told<'_>, now: i64) -> rusqlite::Result<()> {
+    let (kind, subject) = match &told {
+        Told::Room(room) => ("room", ValueRef::Blob(room.as_bytes())),
+        Told::RoomDeleted(room) => ("room-deleted", ValueRef::Blob(room.as_bytes())),
+        Told::SessionsEnded(name) => ("sessions-ended", ValueRef::Text(name.as_str().as_bytes())),
+    };
+    file.prepare_cached("INSERT INTO change (kind, subject, made_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![kind, rusqlite::types::ToSqlOutput::Borrowed(subject), now])
+        .map(drop)
+}
+
+fn event(file: &Connection, rosters: &mut Rosters, change: &Row<'_>) -> rusqlite::Result<Option<Event>> {
+    match change.get_ref(1)?.as_str()? {
+        // A room that is gone meanwhile has a later row of its own.
+        "room" => Ok(room(file, row::room_id(change, 2)?, rosters)?.map(Event::Room)),
+        "room-deleted" => {
+            let room = row::room_id(change, 2)?;
+            rosters.forget(room);
+            Ok(Some(Event::RoomDeleted(room)))
+        }
+        "sessions-ended" => Ok(Some(Event::SessionsEnded(row::parsed(change, 2)?))),
+        _ => Ok(None),
+    }
+}
+
+fn room(file: &Connection, id: RoomId, rosters: &Rosters) -> rusqlite::Result<Option<Room>> {
+    file.prepare_cached("SELECT id, name, last_offset, last_at, created_at FROM room WHERE id = ?1")?
+        .query_row([id.as_bytes()], |r| {
+            Ok(Room {
+                id,
+                name: row::parsed(r, 1)?,
+                user_count: rosters.count(id),
+                last_offset: row::number(r, 2)?,
+                last_at: r.get(3)?,
+                created_at: r.get(4)?,
+            })
+        })
+        .optional()
+}
+
+fn version(file: &Connection) -> rusqlite::Result<i64> {
+    file.prepare_cached("PRAGMA data_version")?.query_row([], |r| r.get(0))
+}

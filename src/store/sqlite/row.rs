@@ -1,0 +1,93 @@
+//! Columns as the domain's values.
+
+use std::str::FromStr;
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use super::place;
+use crate::chat::{Entry, Invalid, Kind, Room, RoomId};
+use crate::store::{Account, Secret};
+
+/// A text that has to be valid, such as a name.
+pub(super) fn parsed<T: FromStr<Err = Invalid>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    row.get_ref(column)?
+        .as_str()?
+        .parse()
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause)))
+}
+
+pub(super) fn room_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomId> {
+    Ok(RoomId::from_bytes(row.get(column)?))
+}
+
+/// An offset or a number of entries. SQLite's integers are signed; these are never negative.
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
+pub(super) const ENTRY_COLUMNS: &str = "place, kind, sender, message, user_count, id, sent_at";
+
+/// An entry of `room` out of [`ENTRY_COLUMNS`].
+pub(super) fn entry(row: &Row<'_>, room_id: RoomId) -> rusqlite::Result<Entry> {
+    let offset = place::offset(row.get(0)?);
+    Ok(Entry {
+        kind: kind(row.get(1)?),
+        room_id,
+        sender: row.get_ref(2)?.as_str()?.into(),
+        message: row.get_ref(3)?.as_str()?.into(),
+        user_count: row.get(4)?,
+        offset,
+        id: match row.get::<_, Option<Box<str>>>(5)? {
+            Some(id) => id,
+            None => Entry::default_id(room_id, offset).into(),
+        },
+        sent_at: row.get(6)?,
+    })
+}
+
+pub(super) const fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Talk => 0,
+        Kind::Enter => 1,
+        Kind::Quit => 2,
+    }
+}
+
+const fn kind(number: i64) -> Kind {
+    match number {
+        1 => Kind::Enter,
+        2 => Kind::Quit,
+        _ => Kind::Talk,
+    }
+}
+
+pub(super) const ROOM_COLUMNS: &str = "id, name, last_offset, last_at, created_at,
+    (SELECT count(DISTINCT presence.name) FROM presence WHERE presence.room = room.key)";
+
+/// A room out of [`ROOM_COLUMNS`]; nobody is in it where the people of the file are not `alive`.
+pub(super) fn room(row: &Row<'_>, alive: bool) -> rusqlite::Result<Room> {
+    Ok(Room {
+        id: room_id(row, 0)?,
+        name: parsed(row, 1)?,
+        user_count: if alive { row.get(5)? } else { 0 },
+        last_offset: number(row, 2)?,
+        last_at: row.get(3)?,
+        created_at: row.get(4)?,
+    })
+}
+
+pub(super) const ACCOUNT_COLUMNS: &str =
+    "account.name, account.role, account.password_hash, account.disabled, account.token_epoch, account.created_at";
+
+/// An account out of [`ACCOUNT_COLUMNS`].
+pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        name: parsed(row, 0)?,
+        role: parsed(row, 1)?,
+        password_hash: Secret::new(row.get::<_, Vec<u8>>(2)?),
+        disabled: row.get(3)?,
+        token_epoch: row.get(4)?,
+        created_at: row.get(5)?,
+    })
+}

@@ -1,0 +1,173 @@
+//! The tables, and how an older file becomes a newer one.
+//!
+//! Invariant: a step that has been released is never changed; a change is one more step. Each step is one
+//! transaction, so a file is always at a whole version.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::OpenError;
+
+/// `SRNG`: how the file says whose it is.
+const APPLICATION_ID: i64 = 0x5352_4e47;
+
+/// Step n leads from version n to n + 1.
+const STEPS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+-- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
+CREATE TABLE room (
+    key          INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           BLOB    NOT NULL UNIQUE,
+    name         TEXT    NOT NULL,
+    created_at   INTEGER NOT NULL,
+    first_offset INTEGER NOT NULL DEFAULT 1,
+    last_offset  INTEGER NOT NULL DEFAULT 0,
+    last_at      INTEGER NOT NULL
+) STRICT;
+
+-- The logs. `place` is room.key << 36 | offset. `id` is the client's own, if it gave one.
+CREATE TABLE entry (
+    place      INTEGER PRIMARY KEY,
+    kind       INTEGER NOT NULL,
+    sender     TEXT    NOT NULL,
+    message    TEXT    NOT NULL,
+    user_count INTEGER NOT NULL,
+    id         TEXT,
+    sent_at    INTEGER NOT NULL
+) STRICT;
+
+-- Rooms whose row is gone and whose entries are being removed, a few at a time.
+CREATE TABLE deleted_room (
+    key INTEGER PRIMARY KEY
+) STRICT;
+
+-- Message ids of the last day. Apart from the log, because it outlives what retention takes from there.
+CREATE TABLE dedup (
+    room        INTEGER NOT NULL,
+    sender      TEXT    NOT NULL,
+    id          TEXT    NOT NULL,
+    log_offset  INTEGER NOT NULL,
+    appended_at INTEGER NOT NULL,
+    PRIMARY KEY (room, sender, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dedup_by_age ON dedup (appended_at);
+
+-- One row a lease. Counts are derived from it, never stored.
+CREATE TABLE presence (
+    room  INTEGER NOT NULL REFERENCES room (key) ON DELETE CASCADE,
+    name  TEXT    NOT NULL,
+    lease INTEGER NOT NULL,
+    PRIMARY KEY (room, name, lease)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE account (
+    name_key      TEXT    PRIMARY KEY,
+    name          TEXT    NOT NULL,
+    role          TEXT    NOT NULL,
+    password_hash BLOB    NOT NULL,
+    disabled      INTEGER NOT NULL DEFAULT 0,
+    token_epoch   INTEGER NOT NULL DEFAULT 0,
+    created_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE login (
+    key        BLOB    PRIMARY KEY,
+    name_key   TEXT    NOT NULL REFERENCES account (name_key) ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_by_name ON login (name_key);
+CREATE INDEX login_by_end ON login (expires_at);
+
+CREATE TABLE invitation (
+    key        BLOB    PRIMARY KEY,
+    role       TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signing_key (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT    NOT NULL UNIQUE,
+    secret     BLOB    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- What was administered, for the server that did not do it itself. `subject` is a room's id or a person's name.
+CREATE TABLE change (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind    TEXT    NOT NULL,
+    subject ANY     NOT NULL,
+    made_at INTEGER NOT NULL
+) STRICT;
+
+PRAGMA application_id = 0x53524e47;
+";
+
+/// Brings the file to the newest version.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let broken = |cause| OpenError::broken(path, cause);
+    let known = STEPS.len() as i64;
+    // Looked at under the write lock: two processes may meet on a new file.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
+    let number = |pragma| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(broken);
+    let found = number("user_version")?;
+    let is_empty = number("schema_version")? == 0;
+    if number("application_id")? != APPLICATION_ID && !is_empty {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    transaction.commit().map_err(broken)?;
+    for version in found..known {
+        step(connection, version).map_err(broken)?;
+    }
+    Ok(())
+}
+
+fn step(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let now: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let sql = usize::try_from(version).ok().and_then(|at| STEPS.get(at));
+    if let (true, Some(sql)) = (now == version, sql) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(connection: &Connection) -> i64 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_becomes_the_newest_version_and_stays_it() {
+        let mut file = Connection::open_in_memory().unwrap();
+        migrate(&mut file, Path::new("x")).unwrap();
+        assert_eq!(version(&file), STEPS.len() as i64);
+        migrate(&mut file, Path::new("x")).unwrap();
+        assert_eq!(version(&file), STEPS.len() as i64);
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_and_left_as_it_is() {
+        let mut file = Connection::open_in_memory().unwrap();
+        migrate(&mut file, Path::new("x")).unwrap();
+        file.pragma_update(None, "user_version", 99).unwrap();
+        let refusal = migrate(&mut file, Path::new("x")).unwrap_err();
+        assert!(matches!(refusal, OpenError::Newer { found: 99, .. }));
+        assert_eq!(version(&file), 99);
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused() {
+        let mut file = Connection::open_in_memory().unwrap();
+        file.execute_batch("CREATE TABLE bookmark (url TEXT)").unwrap();
+        assert!(matches!(migrate(&mut file, Path::new("x")), Err(OpenError::Foreign { .. })));
+    }
+}

@@ -1,0 +1,174 @@
+//! What is old goes: entries beyond retention, the logs of deleted rooms, message ids, sign-in sessions, invitations,
+//! told changes.
+//!
+//! Invariant: one step touches a bounded number of rows, so nobody who appends waits long; `first_offset` changes in
+//! the transaction that deletes.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::place::{OFFSET_MAX, place};
+use super::row;
+
+/// Rows that one step deletes at most.
+const ROWS_MAX: u64 = 512;
+/// Rooms that one step looks at.
+const ROOMS_A_STEP: i64 = 64;
+/// Entries above the limit at which an append trims its room, at most: one delete for so many appends.
+const SLACK_ENTRIES_MAX: u64 = 64;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long a message id is remembered.
+const DEDUP_MS: i64 = DAY_MS;
+/// How long a change can be told; a server looks every fraction of a second.
+const CHANGE_MS: i64 = DAY_MS;
+
+/// A sweep over everything that grows old, step by step.
+pub(super) struct Upkeep {
+    keep_entries: Option<u64>,
+    keep_days: Option<u32>,
+    at: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The rooms whose key is greater.
+    Rooms(i64),
+    DeletedRooms,
+    Dedup,
+    Logins,
+    Invitations,
+    Changes,
+}
+
+impl Upkeep {
+    pub(super) const fn new(keep_entries: Option<u64>, keep_days: Option<u32>) -> Self {
+        Self { keep_entries, keep_days, at: Stage::Rooms(0) }
+    }
+
+    /// Makes one step in a transaction of its own. True while the sweep is not through.
+    pub(super) fn step(&mut self, file: &mut Connection, now: i64) -> rusqlite::Result<bool> {
+        let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let next = self.after(&transaction, now)?;
+        transaction.commit()?;
+        self.at = next.unwrap_or(Stage::Rooms(0));
+        Ok(next.is_some())
+    }
+
+    /// Does a piece of the present stage; answers the stage to go on with.
+    fn after(&self, file: &Connection, now: i64) -> rusqlite::Result<Option<Stage>> {
+        let (deleted, next) = match self.at {
+            Stage::Rooms(after) => return Ok(Some(self.rooms(file, after, now)?)),
+            Stage::DeletedRooms => (deleted_room(file)?, Some(Stage::Dedup)),
+            Stage::Dedup => {
+                let sql = "DELETE FROM dedup WHERE (room, sender, id) IN
+                    (SELECT room, sender, id FROM dedup WHERE appended_at < ?1 ORDER BY appended_at LIMIT ?2)";
+                (older(file, sql, now - DEDUP_MS)?, Some(Stage::Logins))
+            }
+            Stage::Logins => {
+                let sql = "DELETE FROM login WHERE key IN (SELECT key FROM login WHERE expires_at < ?1 LIMIT ?2)";
+                (older(file, sql, now)?, Some(Stage::Invitations))
+            }
+            Stage::Invitations => {
+                let sql = "DELETE FROM invitation WHERE key IN
+                    (SELECT key FROM invitation WHERE expires_at < ?1 LIMIT ?2)";
+                (older(file, sql, now)?, Some(Stage::Changes))
+            }
+            Stage::Changes => {
+                let sql = "DELETE FROM change WHERE seq IN
+                    (SELECT seq FROM (SELECT seq, made_at FROM change ORDER BY seq LIMIT ?2) WHERE made_at < ?1)";
+                (older(file, sql, now - CHANGE_MS)?, None)
+            }
+        };
+        Ok(if deleted >= ROWS_MAX { Some(self.at) } else { next })
+    }
+
+    /// Trims some rooms by number and by age.
+    fn rooms(&self, file: &Connection, mut after: i64, now: i64) -> rusqlite::Result<Stage> {
+        if self.keep_entries.is_none() && self.keep_days.is_none() {
+            return Ok(Stage::DeletedRooms);
+        }
+        let rooms: Vec<(i64, u64, u64)> = file
+            .prepare_cached("SELECT key, first_offset, last_offset FROM room WHERE key > ?1 ORDER BY key LIMIT ?2")?
+            .query_map([after, ROOMS_A_STEP], |r| Ok((r.get(0)?, row::number(r, 1)?, row::number(r, 2)?)))?
+            .collect::<Result<_, _>>()?;
+        let was_last = (rooms.len() as i64) < ROOMS_A_STEP;
+        let mut budget = ROWS_MAX;
+        for (key, first, last) in rooms {
+            let goal = self.goal(file, key, first, last, now)?;
+            let to = goal.min(first + budget);
+            trim(file, key, first, to)?;
+            budget -= to - first;
+            if budget == 0 {
+                return Ok(Stage::Rooms(after));
+            }
+            after = key;
+        }
+        Ok(if was_last { Stage::DeletedRooms } else { Stage::Rooms(after) })
+    }
+
+    /// The oldest offset that may stay; looks no further than one step's rows.
+    fn goal(&self, file: &Connection, key: i64, first: u64, last: u64, now: i64) -> rusqlite::Result<u64> {
+        let by_number = self.keep_entries.map_or(first, |keep| (last + 1).saturating_sub(keep).max(first));
+        let Some(days) = self.keep_days else { return Ok(by_number) };
+        let end = (last + 1).min(first + ROWS_MAX);
+        let young = file
+            .prepare_cached(
+                "SELECT place FROM entry WHERE place >= ?1 AND place < ?2 AND sent_at >= ?3 ORDER BY place LIMIT 1",
+            )?
+            .query_row([place(key, first), place(key, end), now - i64::from(days) * DAY_MS], |r| r.get(0))
+            .optional()?;
+        Ok(by_number.max(young.map_or(end, super::place::offset)))
+    }
+}
+
+/// Trims a room that has just grown, once that is worth a write. Answers the oldest offset that is kept.
+pub(super) fn after_append(
+    file: &Connection,
+    key: i64,
+    first: u64,
+    last: u64,
+    keep_entries: Option<u64>,
+) -> rusqlite::Result<u64> {
+    let Some(keep) = keep_entries else { return Ok(first) };
+    let surplus = (last + 1 - first).saturating_sub(keep);
+    if surplus <= SLACK_ENTRIES_MAX.min(keep / 8) {
+        return Ok(first);
+    }
+    let to = first + surplus.min(ROWS_MAX);
+    trim(file, key, first, to)?;
+    Ok(to)
+}
+
+/// Deletes the entries of a room from `first` to before `to`.
+fn trim(file: &Connection, key: i64, first: u64, to: u64) -> rusqlite::Result<()> {
+    if to > first {
+        file.prepare_cached("DELETE FROM entry WHERE place >= ?1 AND place < ?2")?
+            .execute([place(key, first), place(key, to)])?;
+        file.prepare_cached("UPDATE room SET first_offset = ?2 WHERE key = ?1")?.execute([key, to.cast_signed()])?;
+    }
+    Ok(())
+}
+
+/// Deletes some entries of a deleted room; the room itself is forgotten with the last of them.
+fn deleted_room(file: &Connection) -> rusqlite::Result<u64> {
+    let key: Option<i64> = file
+        .prepare_cached("SELECT key FROM deleted_room ORDER BY key LIMIT 1")?
+        .query_row([], |r| r.get(0))
+        .optional()?;
+    let Some(key) = key else { return Ok(0) };
+    let gone = file
+        .prepare_cached(
+            "DELETE FROM entry WHERE place IN
+             (SELECT place FROM entry WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3)",
+        )?
+        .execute(params![place(key, 0), place(key, OFFSET_MAX), ROWS_MAX.cast_signed()])?;
+    if (gone as u64) < ROWS_MAX {
+        file.prepare_cached("DELETE FROM deleted_room WHERE key = ?1")?.execute([key])?;
+    }
+    // There may be another one, so this stage is not through.
+    Ok(ROWS_MAX)
+}
+
+fn older(file: &Connection, sql: &str, than: i64) -> rusqlite::Result<u64> {
+    Ok(file.prepare_cached(sql)?.execute([than, ROWS_MAX.cast_signed()])? as u64)
+}

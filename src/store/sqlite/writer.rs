@@ -1,0 +1,242 @@
+//! The one thread that writes.
+//!
+//! It commits what is there, at once; while the disk is busy with that, the next batch gathers by itself. So a lone
+//! append pays for one flush and a crowd shares one. Answers go out after the commit, then the news.
+//!
+//! Invariant: the order of the inbox is the order of the log.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::batch::Books;
+use super::command::{Claim, Command, Message};
+use super::fault::unavailable;
+use super::folder::Lock;
+use super::news::News;
+use super::rosters::Rosters;
+use super::upkeep::Upkeep;
+use super::{Rhythm, Settings};
+use crate::store::{Event, StoreError};
+
+/// Commands that one transaction takes.
+const BATCH_MAX: usize = 512;
+/// Longest wait for a batch to become as large as the one before.
+const LINGER_MAX: Duration = Duration::from_millis(2);
+/// Pause between two steps of a sweep, so that the file is free in between.
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// The writer, before and while it runs. The lock is last: fields are dropped in order, and the file has to be
+/// closed before another server may have it.
+pub(super) struct Writer {
+    books: Books,
+    inbox: Receiver<Message>,
+    tail: Option<mpsc::Sender<Vec<Event>>>,
+    /// Leaves that could not be written yet.
+    owed: VecDeque<Claim>,
+    upkeep: Upkeep,
+    pace: Pace,
+    due: Due,
+    rhythm: Rhythm,
+    is_failing: bool,
+    lock: Option<Lock>,
+}
+
+/// When the writer looks up from its inbox though nothing came.
+struct Due {
+    news: Instant,
+    retry: Instant,
+    sweep: Instant,
+}
+
+/// How the last batch went, to guess the next.
+#[derive(Default)]
+struct Pace {
+    commands: usize,
+    commit: Duration,
+}
+
+enum Stop {
+    Tail(mpsc::Sender<Vec<Event>>),
+    Close,
+}
+
+impl Writer {
+    pub(super) fn new(
+        file: Connection,
+        lock: Option<Lock>,
+        inbox: Receiver<Message>,
+        settings: &Settings,
+        rhythm: Rhythm,
+    ) -> rusqlite::Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            books: Books {
+                news: News::from_now(&file)?,
+                file,
+                rosters: Rosters::default(),
+                clock: rhythm.clock.clone(),
+                locale: settings.locale,
+                keep_entries: settings.keep_entries,
+            },
+            inbox,
+            tail: None,
+            owed: VecDeque::new(),
+            upkeep: Upkeep::new(settings.keep_entries, settings.keep_days),
+            pace: Pace::default(),
+            due: Due { news: now + rhythm.news, retry: now + rhythm.retry, sweep: now + SWEEP_PAUSE },
+            rhythm,
+            is_failing: false,
+            lock,
+        })
+    }
+
+    /// Runs until it is told to close, or nobody is left who could tell it anything.
+    pub(super) fn run(mut self) {
+        loop {
+            let (batch, stop) = self.gather();
+            if !batch.is_empty() && self.commit(batch) {
+                self.pay();
+            }
+            match stop {
+                Some(Stop::Tail(tail)) => self.tail = Some(tail),
+                Some(Stop::Close) => break,
+                None => self.look_up(),
+            }
+        }
+        self.pay();
+        if !self.owed.is_empty() {
+            tracing::warn!(leases = self.owed.len(), "some presence could not be ended; the next start will do it");
+        }
+        // Only for a smaller file; whoever still reads may keep it from happening.
+        let _ = self.books.file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
+    /// Takes what is there, and waits for it if nothing is.
+    fn gather(&self) -> (Vec<Command>, Option<Stop>) {
+        let mut batch = Vec::new();
+        let mut wait = self.until_due();
+        let mut linger_end = None;
+        while batch.len() < BATCH_MAX {
+            match receive(&self.inbox, wait) {
+                Ok(Message::Command(command)) => batch.push(command),
+                Ok(Message::Tail(tail)) => return (batch, Some(Stop::Tail(tail))),
+                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return (batch, Some(Stop::Close)),
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+            wait = Some(if batch.len() < self.pace.commands {
+                let now = Instant::now();
+                linger_end.get_or_insert_with(|| now + self.pace.linger()).saturating_duration_since(now)
+            } else {
+                Duration::ZERO
+            });
+        }
+        (batch, None)
+    }
+
+    /// Commits a batch and answers it. False when the file cannot be written.
+    fn commit(&mut self, mut batch: Vec<Command>) -> bool {
+        let began = Instant::now();
+        let outcome = self.books.commit(&mut batch);
+        self.pace = Pace { commands: batch.len(), commit: began.elapsed() };
+        let failure = outcome.as_ref().err().map(unavailable);
+        self.report(failure.as_ref());
+        for command in batch {
+            match command {
+                Command::Append { asked, ticket, .. } => {
+                    // First the place, so that who is answered can append again.
+                    drop(ticket);
+                    asked.settle(failure.as_ref());
+                }
+                Command::Enter { asked, .. } => asked.settle(failure.as_ref()),
+                Command::Change(change) => change.settle(failure.as_ref()),
+                Command::Leave(claim) if failure.is_some() => self.owed.push_back(claim),
+                Command::Leave(_) => {}
+            }
+        }
+        outcome.map(|events| self.tell(events)).is_ok()
+    }
+
+    /// Tries the leaves that could not be written, apart from other commands: these must not fail with them.
+    fn pay(&mut self) {
+        while !self.owed.is_empty() {
+            let some = self.owed.drain(..self.owed.len().min(BATCH_MAX)).map(Command::Leave).collect();
+            if !self.commit(some) {
+                break;
+            }
+        }
+    }
+
+    /// Does what is due besides the inbox. A command line has nothing of the kind.
+    fn look_up(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        if now >= self.due.news {
+            self.due.news = now + self.rhythm.news;
+            match self.books.news() {
+                Ok(events) => self.tell(events),
+                Err(cause) => tracing::warn!(%cause, "cannot look for changes by other processes"),
+            }
+        }
+        if now >= self.due.retry {
+            self.due.retry = now + self.rhythm.retry;
+            self.pay();
+        }
+        if now >= self.due.sweep {
+            let clock = (self.books.clock)();
+            self.due.sweep = match self.upkeep.step(&mut self.books.file, clock) {
+                Ok(true) => now + SWEEP_PAUSE,
+                Ok(false) => now + self.rhythm.sweep,
+                Err(cause) => {
+                    tracing::warn!(%cause, "cannot remove what is old");
+                    now + self.rhythm.sweep
+                }
+            };
+        }
+    }
+
+    /// How long the inbox may be waited for; `None` for ever.
+    fn until_due(&self) -> Option<Duration> {
+        self.lock.as_ref()?;
+        let retry = if self.owed.is_empty() { self.due.news } else { self.due.retry };
+        let next = self.due.news.min(self.due.sweep).min(retry);
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Hands the news over. A reader who is slow is waited for; one who has gone is forgotten.
+    fn tell(&mut self, events: Vec<Event>) {
+        if !events.is_empty() && self.tail.as_ref().is_some_and(|tail| tail.blocking_send(events).is_err()) {
+            self.tail = None;
+        }
+    }
+
+    fn report(&mut self, failure: Option<&StoreError>) {
+        match failure {
+            Some(cause) if !self.is_failing => tracing::error!(%cause, "cannot write; everything new is refused"),
+            None if self.is_failing => tracing::info!("can write again"),
+            _ => {}
+        }
+        self.is_failing = failure.is_some();
+    }
+}
+
+impl Pace {
+    /// Those whom the last commit answered will mostly ask again at once, one after the other. Waiting for them a
+    /// little, and never longer than half of what a flush costs, is cheaper than a flush for the first alone. After a
+    /// batch of one nobody is waited for.
+    fn linger(&self) -> Duration {
+        LINGER_MAX.min(self.commit / 2)
+    }
+}
+
+fn receive(inbox: &Receiver<Message>, wait: Option<Duration>) -> Result<Message, RecvTimeoutError> {
+    match wait {
+        Some(wait) => inbox.recv_timeout(wait),
+        None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}
