@@ -1,0 +1,162 @@
+//! Where a browser's request comes from: the guard against other sites that use a person's cookie.
+//!
+//! It knows headers and the configuration, no people. Invariant: no state-changing request that a browser makes for
+//! another site reaches a handler with a cookie in hand, and no WebSocket opens for one.
+//!
+//! | request | let through |
+//! |---|---|
+//! | GET, HEAD, OPTIONS | always; `GET /logout` not when `Sec-Fetch-Site` is `cross-site` |
+//! | with a Bearer token | always: no site can add that header to another's request, and the cookie is not read then |
+//! | with `Sec-Fetch-Site` | `same-origin`, `none`, or an `Origin` among `allowed_origins` |
+//! | with `Origin` | its host and port are the request's own, or it is among `allowed_origins` |
+//! | with neither | no session cookie: a script, not a browser |
+//!
+//! `GET /logout` is part of the old front-end's contract and stays. Another site can still send a person there with
+//! an old browser that says nothing; all it does is end that session.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::Problem;
+use super::{Edge, cookies, peer};
+use crate::config::Config;
+
+/// Whether a WebSocket may open: the page of this server, one of `allowed_origins`, or no browser at all (those
+/// always say their `Origin`; RFC 6455, section 10.2).
+pub fn allowed(headers: &HeaderMap, config: &Config) -> bool {
+    match headers.get(ORIGIN) {
+        None => true,
+        Some(_) => is_own(headers, config) || is_listed(headers, config),
+    }
+}
+
+/// The middleware in front of every route.
+pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    if may_pass(request.method(), request.uri().path(), request.headers(), &edge.config) {
+        return next.run(request).await;
+    }
+    Problem::new(StatusCode::FORBIDDEN, "cross_site")
+        .detail(
+            "this request came from another site. Call it from this server's own page; or add the calling site to \
+             allowed_origins; or, in a script, send Authorization: Bearer instead of the cookie",
+        )
+        .into_response()
+}
+
+/// Whether the `Origin` stands in `allowed_origins`.
+pub(super) fn is_listed(headers: &HeaderMap, config: &Config) -> bool {
+    let Some(origin) = text(headers, ORIGIN.as_str()) else { return false };
+    config.allowed_origins.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin))
+}
+
+fn may_pass(method: &Method, path: &str, headers: &HeaderMap, config: &Config) -> bool {
+    let site = text(headers, "sec-fetch-site");
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return path != "/logout" || site != Some("cross-site");
+    }
+    if cookies::bearer(headers).is_some() {
+        return true;
+    }
+    match (site, headers.contains_key(ORIGIN)) {
+        (Some("same-origin" | "none"), _) => true,
+        (Some(_), _) => is_listed(headers, config),
+        (None, true) => is_own(headers, config) || is_listed(headers, config),
+        (None, false) => cookies::session_key(headers).is_none(),
+    }
+}
+
+/// Whether the `Origin`'s host and port are those that the request itself was sent to. The scheme is left out: a
+/// proxy may end TLS. A page cannot set `X-Forwarded-Host` on another site's request, so it may be believed here.
+fn is_own(headers: &HeaderMap, config: &Config) -> bool {
+    let Some((scheme, origin)) = text(headers, ORIGIN.as_str()).and_then(|origin| origin.split_once("://")) else {
+        return false;
+    };
+    let forwarded = if config.trusted_proxies.is_empty() { None } else { text(headers, "x-forwarded-host") };
+    let default_port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+    peer::is_host(origin)
+        && [text(headers, HOST.as_str()), forwarded].into_iter().flatten().any(|host| bare(host) == bare(origin))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config { allowed_origins: vec!["https://friend.example".into()], ..Config::default() }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn passes(method: Method, path: &str, pairs: &[(&'static str, &str)]) -> bool {
+        let mut headers = headers(pairs);
+        headers.insert(HOST, "chat.example".parse().unwrap());
+        may_pass(&method, path, &headers, &config())
+    }
+
+    fn posts(pairs: &[(&'static str, &str)]) -> bool {
+        passes(Method::POST, "/chat/room", pairs)
+    }
+
+    const COOKIE: (&str, &str) = ("cookie", "sarangbang=x");
+
+    #[test]
+    fn a_browser_on_the_own_page_may_change_things() {
+        assert!(posts(&[COOKIE, ("sec-fetch-site", "same-origin"), ("origin", "https://chat.example")]));
+        assert!(posts(&[COOKIE, ("sec-fetch-site", "none")]));
+        assert!(posts(&[COOKIE, ("origin", "https://chat.example")]));
+        assert!(posts(&[COOKIE, ("origin", "http://CHAT.example:80")]));
+        assert!(posts(&[COOKIE, ("sec-fetch-site", "cross-site"), ("origin", "https://friend.example")]));
+    }
+
+    #[test]
+    fn another_site_may_not() {
+        assert!(!posts(&[COOKIE, ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")]));
+        assert!(!posts(&[COOKIE, ("sec-fetch-site", "same-site"), ("origin", "https://evil.chat.example")]));
+        assert!(!posts(&[COOKIE, ("origin", "https://evil.example")]));
+        assert!(!posts(&[COOKIE, ("origin", "https://chat.example:8443")]));
+        assert!(!posts(&[COOKIE, ("origin", "https://chat.example.evil.example")]));
+        assert!(!posts(&[COOKIE, ("origin", "null")]));
+        assert!(!posts(&[COOKIE]));
+        assert!(!posts(&[("origin", "https://evil.example")]), "signing somebody in from elsewhere");
+        assert!(!posts(&[COOKIE, ("authorization", "Basic x")]), "the cookie would count");
+    }
+
+    #[test]
+    fn scripts_without_a_cookie_or_with_a_token_may() {
+        assert!(posts(&[]));
+        assert!(posts(&[COOKIE, ("authorization", "Bearer x"), ("origin", "https://evil.example")]));
+    }
+
+    #[test]
+    fn reading_is_free_but_no_site_signs_people_out() {
+        let evil = [COOKIE, ("sec-fetch-site", "cross-site")];
+        assert!(passes(Method::GET, "/chat/rooms", &evil));
+        assert!(!passes(Method::GET, "/logout", &evil));
+        assert!(passes(Method::GET, "/logout", &[COOKIE, ("sec-fetch-site", "same-origin")]));
+        assert!(passes(Method::GET, "/logout", &[COOKIE]));
+    }
+
+    #[test]
+    fn a_websocket_opens_for_the_own_page_for_listed_ones_and_for_programs() {
+        let opens = |pairs: &[(&'static str, &str)]| allowed(&headers(pairs), &config());
+        let host = ("host", "127.0.0.1:8080");
+        assert!(opens(&[host]));
+        assert!(opens(&[host, ("origin", "http://127.0.0.1:8080")]));
+        assert!(opens(&[host, ("origin", "https://friend.example")]));
+        assert!(!opens(&[host, ("origin", "http://127.0.0.1:9090")]));
+        assert!(!opens(&[host, ("origin", "null")]));
+        assert!(!opens(&[host, ("origin", "")]));
+    }
+}

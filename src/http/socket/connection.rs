@@ -1,0 +1,168 @@
+//! A connection's state, and what happens to it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::members::Members;
+use super::waiting::Waiting;
+use super::{Edge, ending};
+use crate::auth::Claims;
+use crate::chat::Name;
+use crate::node::{Closing, Leaving, Outbox, Slot, Ticket};
+use crate::session::{Effects, Error, Refusal, Session, Token};
+use crate::stomp::{Decoded, Decoder, FrameLimits};
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) edge: Arc<Edge>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) session: Session,
+    pub(super) decoder: Decoder,
+    pub(super) members: Members,
+    pub(super) waiting: Waiting,
+    pub(super) ticket: Ticket,
+    /// Who speaks, with the token that was found good last: the same one needs no second signature check.
+    pub(super) speaker: Option<Speaker>,
+    pub(super) closing: bool,
+}
+
+/// The person of a connected session.
+pub(super) struct Speaker {
+    pub(super) name: Name,
+    pub(super) token: Token,
+    pub(super) claims: Claims,
+}
+
+impl Connection {
+    pub(super) fn new(edge: Arc<Edge>, outbox: Arc<Outbox>, now: Instant) -> Self {
+        let limits = &edge.config.limits;
+        let ticket = edge.node.connections.open(&outbox);
+        let frame_limits = FrameLimits {
+            frame_bytes_max: limits.frame_bytes_max,
+            header_bytes_max: limits.header_bytes_max,
+            header_line_bytes_max: limits.header_line_bytes_max,
+            headers_max: limits.headers_max,
+            body_bytes_max: limits.frame_bytes_max,
+        };
+        Self {
+            session: Session::new(uuid::Uuid::new_v4().simple().to_string().into(), limits, now),
+            decoder: Decoder::new(frame_limits),
+            members: Members::new(Arc::clone(&edge.node), Arc::clone(&outbox)),
+            waiting: Waiting::default(),
+            ticket,
+            speaker: None,
+            closing: false,
+            edge,
+            outbox,
+        }
+    }
+
+    /// Whether the loop has to end.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether more requests are read now: not while many wait for the disk or for the peer to read its answers.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.waiting.len() < self.edge.config.limits.in_flight_max && !self.outbox.is_full()
+    }
+
+    /// When something is due.
+    pub(super) fn deadline(&self) -> Instant {
+        self.session.deadline(self.outbox.sent_at())
+    }
+
+    /// The WebSocket answered or asked.
+    pub(super) fn sign_of_life(&mut self) {
+        self.session.on_sign_of_life(Instant::now());
+    }
+
+    /// Bytes of one WebSocket message: frames, parts of frames, heart-beats.
+    pub(super) async fn on_bytes(&mut self, bytes: Bytes) {
+        self.decoder.feed(bytes);
+        while !self.closing {
+            let effects = match self.decoder.next() {
+                Ok(None) => return,
+                Ok(Some(Decoded::HeartBeat)) => {
+                    self.sign_of_life();
+                    continue;
+                }
+                Ok(Some(Decoded::Frame(frame))) => self.session.on_frame(frame, Instant::now()),
+                Err(error) => {
+                    let receipt = error.receipt().map(|id| crate::session::Receipt(id.into()));
+                    self.session.refuse(&Refusal::new(error.code(), error.to_string()).receipt(receipt).fatal())
+                }
+            };
+            self.perform(effects).await;
+        }
+    }
+
+    /// Time has passed.
+    pub(super) async fn tick(&mut self, now: Instant) {
+        let effects = self.session.on_tick(now, self.outbox.sent_at());
+        self.perform(effects).await;
+    }
+
+    /// A cursor lags: it gets its next portion.
+    pub(super) async fn catch_up(&mut self, slot: Slot) {
+        let Err(error) = self.edge.node.catch_up(&self.outbox, slot).await else { return };
+        if error == crate::store::StoreError::RoomUnknown {
+            self.room_gone(slot).await;
+        } else {
+            tracing::error!(%error, "a lagging cursor could not be served");
+            let effects = self.session.end(Error::new("unavailable", "the room's log cannot be read now"));
+            self.perform(effects).await;
+        }
+    }
+
+    /// The room of a cursor was deleted.
+    pub(super) async fn room_gone(&mut self, slot: Slot) {
+        let Some((key, membership)) = self.members.at(slot) else { return };
+        let mut refusal = Refusal::new("room_unknown", "this room was deleted");
+        refusal.room = membership.room();
+        refusal.undoes = Some(key);
+        self.members.leave(key);
+        self.refuse(refusal).await;
+    }
+
+    /// The account or the node ends.
+    pub(super) async fn end(&mut self, closing: Closing) {
+        if closing == Closing::Draining {
+            self.members.at_end = Leaving::Draining;
+        }
+        let effects = match ending(closing) {
+            Ok(error) => self.session.end(error),
+            Err(close) => Effects::from_iter([crate::session::Effect::Close(close)]),
+        };
+        self.perform(effects).await;
+    }
+
+    /// A request could not be done.
+    pub(super) async fn refuse(&mut self, refusal: Refusal) {
+        let effects = self.session.refuse(&refusal);
+        self.perform(effects).await;
+    }
+
+    /// Says why the connection ends, where the WebSocket library closes it.
+    pub(super) fn say_last(&mut self, error: Error) {
+        for effect in self.session.end(error) {
+            if let crate::session::Effect::Send(frame) = effect {
+                self.outbox.send(&frame);
+            }
+        }
+    }
+
+    /// Performs effects in their order, and those that follow from them behind.
+    pub(super) async fn perform(&mut self, effects: Effects) {
+        let mut todo: VecDeque<_> = effects.into_iter().collect();
+        while let Some(effect) = todo.pop_front() {
+            let more = self.perform_one(effect).await;
+            for (at, effect) in more.into_iter().enumerate() {
+                todo.insert(at, effect);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One WebSocket connection, from the upgrade to the last byte: the loop between socket, session and node.
+//!
+//! It decides nothing of the protocol (that is `session`) and delivers nothing (that is `node`). Invariant: every
+//! subscription that entered leaves exactly once, however the connection ends: [`members::Members`] sees to it.
+
+mod connection;
+mod members;
+mod perform;
+mod places;
+mod tap;
+mod upgrade;
+mod waiting;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant as Deadline, sleep_until, timeout};
+use tokio_websockets::{Error as SocketError, Limits as SocketLimits, Message, ServerBuilder, WebSocketStream};
+
+pub use places::Places;
+pub(super) use upgrade::upgrade;
+
+use super::Edge;
+use crate::node::{Closing, Outbox, Want};
+use crate::session::{Close, Error};
+use connection::Connection;
+use tap::Tap;
+
+/// How long a peer may take to answer a close frame, or to take what was written before it.
+const CLOSING: Duration = Duration::from_secs(2);
+/// WebSocket messages of more than a STOMP frame are refused, with some room for several small frames in one.
+const FRAMES_IN_ONE: usize = 2;
+
+/// Runs a connection until it ends.
+async fn run(edge: Arc<Edge>, io: Upgraded) {
+    let limits = &edge.config.limits;
+    let now = Instant::now();
+    let (read, write) = tokio::io::split(TokioIo::new(io));
+    let outbox = Outbox::new(Box::pin(write), limits.outbox_bytes_max, now);
+    let mut socket = ServerBuilder::new()
+        .limits(SocketLimits::default().max_payload_len(Some(limits.frame_bytes_max * FRAMES_IN_ONE)))
+        .serve(Tap::new(read, Arc::clone(&outbox)));
+    let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
+    serve(&mut connection, &mut socket).await;
+    hang_up(&outbox, &mut socket).await;
+    // Whoever is still in a room leaves it as `connection` goes, here or wherever this future is dropped.
+}
+
+/// The loop. Ends when the session has ended or the socket is gone.
+async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) {
+    let outbox = Arc::clone(&connection.outbox);
+    let timer = sleep_until(Deadline::from_std(connection.deadline()));
+    tokio::pin!(timer);
+    while !connection.is_closing() {
+        let reads = connection.takes_requests();
+        tokio::select! {
+            want = poll_fn(|cx| outbox.poll_want(cx)) => match want {
+                Want::CatchUp(slot) => connection.catch_up(slot).await,
+                Want::Gone(slot) => connection.room_gone(slot).await,
+                Want::End(closing) => connection.end(closing).await,
+                Want::Dead => return,
+            },
+            () = connection.waiting.settle_first(), if !connection.waiting.is_empty() => connection.settled().await,
+            message = socket.next(), if reads => match message {
+                Some(Ok(message)) => {
+                    if !on_message(connection, message).await {
+                        return;
+                    }
+                }
+                Some(Err(error)) => return on_broken(connection, &error),
+                None => return,
+            },
+            () = &mut timer => connection.tick(Instant::now()).await,
+        }
+        let due = Deadline::from_std(connection.deadline());
+        // Most deadlines only move away while the peer lives: the timer is set again when it has gone off, or when
+        // something is due earlier.
+        if timer.is_elapsed() || due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+    }
+}
+
+/// Takes one WebSocket message. False when the peer has closed.
+async fn on_message(connection: &mut Connection, message: Message) -> bool {
+    if message.is_close() {
+        return false;
+    }
+    if message.is_ping() || message.is_pong() {
+        connection.sign_of_life();
+    } else {
+        // Text or binary makes no difference: some clients send binary messages when a frame is large.
+        connection.on_bytes(message.into_payload().into()).await;
+    }
+    true
+}
+
+/// The WebSocket itself was broken by the peer. The library closes with the right code; STOMP says why before.
+fn on_broken(connection: &mut Connection, error: &SocketError) {
+    match error {
+        SocketError::PayloadTooLong { max_len, .. } => {
+            connection.say_last(Error::new("frame_too_large", format!("a message has at most {max_len} bytes")));
+        }
+        SocketError::Protocol(error) => {
+            connection.say_last(Error::new("bad_frame", format!("the WebSocket protocol was broken: {error}")));
+        }
+        _ => {}
+    }
+}
+
+/// Sends what waits, and gives the peer a moment to read it and to close from its side: a socket that is dropped
+/// with unread bytes in it would take the last frames with it.
+async fn hang_up(outbox: &Outbox, socket: &mut WebSocketStream<Tap>) {
+    let polite = async {
+        // After a broken or closed WebSocket this hands over the library's own close frame.
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_close() {
+                let _ = socket.next().await;
+                break;
+            }
+        }
+        poll_fn(|cx| outbox.poll_drained(cx)).await;
+        let _ = poll_fn(|cx| outbox.poll_shutdown(cx)).await;
+    };
+    let drained = async {
+        poll_fn(|cx| outbox.poll_drained(cx)).await;
+        std::future::pending::<()>().await;
+    };
+    let _ = timeout(CLOSING, async {
+        tokio::select! { () = polite => {}, () = drained => {} }
+    })
+    .await;
+}
+
+/// How the end is announced: everything but a node that goes away is explained by an ERROR frame first.
+fn ending(closing: Closing) -> Result<Error, Close> {
+    match closing {
+        Closing::Account => Ok(Error::new("user_disabled", "this account was disabled, or its password or role changed")),
+        Closing::Draining => Err(Close::Restart),
+    }
+}

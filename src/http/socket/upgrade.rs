@@ -1,0 +1,130 @@
+//! The way in: an HTTP request becomes a WebSocket (RFC 6455, section 4.2).
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::upgrade::OnUpgrade;
+
+use super::run;
+use crate::http::error::Problem;
+use crate::http::peer::Peer;
+use crate::http::{Edge, origin};
+use crate::stomp::Version;
+
+/// RFC 6455, section 1.3.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// What the old endpoint says to who comes without an upgrade.
+const GREETING: &str = "Welcome to SockJS!\n";
+
+/// `GET /ws-stomp` and `GET /ws-stomp/websocket`.
+pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Response {
+    let headers = request.headers();
+    if !lists(headers, UPGRADE, "websocket") {
+        return without_upgrade(request.uri().path());
+    }
+    let key = match handshake(headers) {
+        Ok(key) => key,
+        Err(refused) => return refused,
+    };
+    if !origin::allowed(headers, &edge.config) {
+        return Problem::new(StatusCode::FORBIDDEN, "cross_site")
+            .detail("a page of this origin may not open a socket here; add it to allowed_origins")
+            .into_response();
+    }
+    let protocol = subprotocol(headers);
+    let peer = Peer::of(request.extensions(), headers, &edge.config.trusted_proxies);
+    if edge.is_draining() {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining").detail("the server is restarting").into_response();
+    }
+    if let Err(wait) = edge.limiter.connect(peer.address) {
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connects")
+            .detail("this address opened too many sockets lately")
+            .retry_after(wait)
+            .into_response();
+    }
+    let place = match edge.places.take(peer.address) {
+        Ok(place) => place,
+        Err(limit) => {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections")
+                .detail(format!("as many sockets are open as {limit} allows"))
+                .into_response();
+        }
+    };
+    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Problem::new(StatusCode::UPGRADE_REQUIRED, "no_upgrade").detail("use HTTP/1.1").into_response();
+    };
+    tokio::spawn(async move {
+        // A peer that vanishes between the answer and the upgrade has lost nothing.
+        if let Ok(io) = on_upgrade.await {
+            run(edge, io).await;
+        }
+        drop(place);
+    });
+    switching(&key, protocol)
+}
+
+/// The client's key, if this is a proper opening handshake (RFC 6455, section 4.2.1).
+fn handshake(headers: &HeaderMap) -> Result<String, Response> {
+    let refused = |detail: &'static str| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake").detail(detail).into_response();
+    if !lists(headers, CONNECTION, "upgrade") {
+        return Err(refused("the header Connection has to name upgrade"));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut response = Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_handshake")
+            .detail("Sec-WebSocket-Version has to be 13")
+            .into_response();
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Err(response);
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).unwrap_or_default();
+    match STANDARD.decode(key) {
+        Ok(bytes) if bytes.len() == 16 => Ok(key.to_owned()),
+        _ => Err(refused("Sec-WebSocket-Key has to be sixteen bytes in base64")),
+    }
+}
+
+fn switching(key: &str, protocol: Option<Version>) -> Response {
+    let mut accept = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    accept.update(key.as_bytes());
+    accept.update(GUID.as_bytes());
+    let accept = STANDARD.encode(accept.finish());
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(version) = protocol {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(version.subprotocol()));
+    }
+    response
+}
+
+/// The first of the offered subprotocols that is known; an unknown one is ignored, as the old endpoint does.
+fn subprotocol(headers: &HeaderMap) -> Option<Version> {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).find_map(|offered| Version::from_subprotocol(offered.trim()))
+}
+
+fn without_upgrade(path: &str) -> Response {
+    if path.ends_with("/websocket") {
+        return (StatusCode::BAD_REQUEST, "Can \"Upgrade\" only to \"WebSocket\".").into_response();
+    }
+    GREETING.into_response()
+}
+
+/// Whether a list header names a token, in any letter case.
+fn lists(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|member| member.trim().eq_ignore_ascii_case(token))
+}
