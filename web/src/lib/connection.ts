@@ -25,6 +25,7 @@ export interface Topic {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 10_000;
+const AGAIN_MS = 3_000;
 
 export class Connection {
   #url: string;
@@ -32,8 +33,9 @@ export class Connection {
   #listener: Listener;
   #client: Client | null = null;
   #topics = new Map<string, Topic>();
-  /** Topics that the server knows of on this socket. */
-  #subscribed = new Set<string>();
+  /** Topics that the server knows of on this socket, and by which id it does. */
+  #subscribed = new Map<string, string>();
+  #refusals = 0;
   #receipts = 0;
   #attempt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -82,12 +84,27 @@ export class Connection {
 
   unsubscribe(id: string): void {
     this.#topics.delete(id);
-    if (this.open && this.#subscribed.delete(id)) this.#client?.unsubscribe(id);
+    const known = this.#subscribed.get(id);
+    this.#subscribed.delete(id);
+    if (this.open && known !== undefined) this.#client?.unsubscribe(known);
   }
 
-  /** The server has refused this subscription, so there is nothing to unsubscribe from. */
+  /**
+   * The server has refused or ended this subscription, so there is nothing to unsubscribe from. The next
+   * one gets another id, which is right whether or not the server has forgotten this one.
+   */
   refused(id: string): void {
-    this.#subscribed.delete(id);
+    if (this.#subscribed.delete(id)) this.#refusals++;
+  }
+
+  /** The subscription that asked for this receipt was refused for now, and is made again in a while. */
+  again(receipt: string): void {
+    const id = receipt.replace(/-\d+$/, '');
+    this.refused(id);
+    setTimeout(() => {
+      const topic = this.#topics.get(id);
+      if (topic && this.open && !this.#subscribed.has(id)) this.#subscribeNow(topic);
+    }, AGAIN_MS);
   }
 
   /** `onReceipt` is called when the server has done it for good. Only while open. */
@@ -137,6 +154,7 @@ export class Connection {
   #connected(): void {
     this.#attempt = 0;
     this.#subscribed.clear();
+    this.#refusals = 0;
     this.#become('open');
     for (const topic of this.#topics.values()) this.#subscribeNow(topic);
   }
@@ -144,13 +162,15 @@ export class Connection {
   #subscribeNow(topic: Topic): void {
     const client = this.#client;
     if (!client) return;
-    if (this.#subscribed.has(topic.id)) client.unsubscribe(topic.id);
-    this.#subscribed.add(topic.id);
+    const before = this.#subscribed.get(topic.id);
+    if (before !== undefined) client.unsubscribe(before);
+    const id = this.#refusals === 0 ? topic.id : `${topic.id}.${this.#refusals}`;
+    this.#subscribed.set(topic.id, id);
     const receipt = `${topic.id}-${++this.#receipts}`;
     client.watchForReceipt(receipt, () => topic.onReady?.());
     client.subscribe(topic.destination, (message) => topic.onBody(parse(message.body)), {
       ...topic.headers?.(),
-      id: topic.id,
+      id,
       receipt,
     });
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  UNDERWAY_MAX, add, discard, disconnected, inRoom, next, refused, retry, seen, sent, settle, stored,
+  UNDERWAY_MAX, add, discard, disconnected, inRoom, next, refused, restore, retry, seen, sent, settle, stored,
   type Outbox,
 } from './outbox';
 import type { Entry } from './types';
@@ -56,6 +56,15 @@ describe('the outbox', () => {
   it('lets go of stored messages of a room whose entries come no more', () => {
     const box = write(stored(write(write([], 'a'), 'b', 's'), 'a'), 'c');
     expect(states(settle(box, 'r'))).toEqual(['b:waiting', 'c:waiting']);
+  });
+
+  it('outlives a reload, and then sends what has no receipt', () => {
+    const box = stored(refused(sent(write(write(write([], 'a'), 'b'), 'c'), 'a'), 'b', 'too_many_messages'), 'c');
+    expect(states(restore(JSON.stringify(box)))).toEqual(['a:waiting', 'b:failed']);
+  });
+
+  it('starts empty when what was kept is damaged', () => {
+    for (const kept of [null, '{', '{}', '[null, 3, {"id":"a"}]']) expect(restore(kept)).toEqual([]);
   });
 
   it('knows what belongs to a room', () => {

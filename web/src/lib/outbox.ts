@@ -78,6 +78,22 @@ export function inRoom(outbox: Outbox, roomId: string): Outgoing[] {
   return outbox.filter((m) => m.roomId === roomId);
 }
 
+/** What a page that was loaded anew still has to send. What the server has, the log will show. */
+export function restore(kept: string | null): Outbox {
+  try {
+    const value: unknown = JSON.parse(kept ?? '[]');
+    return Array.isArray(value) ? disconnected(value.filter(isOutgoing)).filter((m) => m.state !== 'stored') : [];
+  } catch {
+    return [];
+  }
+}
+
+function isOutgoing(value: unknown): value is Outgoing {
+  const m = value as Partial<Outgoing> | null;
+  const words = [m?.id, m?.roomId, m?.text, m?.state];
+  return typeof m?.at === 'number' && words.every((word) => typeof word === 'string');
+}
+
 function mark(outbox: Outbox, id: string, state: 'sent' | 'stored'): Outbox {
   return outbox.map((m) => (m.id === id && m.state !== 'failed' ? { ...m, state } : m));
 }

@@ -38,7 +38,7 @@ export class Chat {
       destination: '/user/queue/errors',
       onBody: (body) => body && this.#refused(body as Refusal),
     });
-    this.post = new Post(this.#connection, tokens);
+    this.post = new Post(me, this.#connection, tokens);
     this.lobby = new Lobby(me, this.#connection);
     this.#connection.start();
   }
@@ -103,13 +103,15 @@ export class Chat {
 
   #refused(refusal: Refusal): void {
     if (this.post.refused(refusal)) return;
-    this.room?.refused(refusal);
+    if (this.room?.refused(refusal)) return;
+    if (refusal.receipt !== undefined) this.#connection.again(refusal.receipt);
   }
 
   // The socket is about to close. Only a message that is itself at fault is not sent again.
   #errorFrame(code: string, receipt: string | undefined): void {
     const ofMessage = ['message_too_long', 'message_empty', 'room_unknown', 'too_many_messages', 'bad_payload'];
     if (receipt !== undefined && ofMessage.includes(code)) this.post.refused({ code, receipt });
+    if (receipt?.startsWith('room-') && this.room) this.room.refused({ code, message: '', roomId: this.room.roomId });
     if (code === 'role_may_not_chat') this.#onEnd('guest');
   }
 

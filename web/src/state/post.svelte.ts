@@ -6,37 +6,40 @@ import type { Entry, Refusal } from '../lib/types';
 
 export class Post {
   outbox = $state.raw<box.Outbox>([]);
+  #key: string;
   #connection: Connection;
   #tokens: TokenKeeper;
   #running = false;
   /** The room whose entries come to this page. */
   #openRoom: string | null = null;
 
-  constructor(connection: Connection, tokens: TokenKeeper) {
+  constructor(me: string, connection: Connection, tokens: TokenKeeper) {
+    this.#key = `sarangbang.outbox.${me}`;
     this.#connection = connection;
     this.#tokens = tokens;
+    this.outbox = box.restore(sessionStorage.getItem(this.#key));
   }
 
   say(roomId: string, text: string): void {
-    this.outbox = box.add(this.outbox, { id: newId(), roomId, text, at: Date.now() });
+    this.#set(box.add(this.outbox, { id: newId(), roomId, text, at: Date.now() }));
     void this.run();
   }
 
   retry(id: string): void {
-    this.outbox = box.retry(this.outbox, id);
+    this.#set(box.retry(this.outbox, id));
     void this.run();
   }
 
   discard(id: string): void {
-    this.outbox = box.discard(this.outbox, id);
+    this.#set(box.discard(this.outbox, id));
   }
 
   seen(mine: readonly Entry[]): void {
-    this.outbox = box.seen(this.outbox, mine);
+    this.#set(box.seen(this.outbox, mine));
   }
 
   disconnected(): void {
-    this.outbox = box.disconnected(this.outbox);
+    this.#set(box.disconnected(this.outbox));
   }
 
   /** True when the refusal was about a message of this outbox. */
@@ -44,15 +47,22 @@ export class Post {
     const ids = [refusal.id, refusal.receipt];
     const message = this.outbox.find((m) => ids.includes(m.id));
     if (!message) return false;
-    this.outbox = box.refused(this.outbox, message.id, refusal.code, refusal.limit);
+    this.#set(box.refused(this.outbox, message.id, refusal.code, refusal.limit));
+    // So that trying again has another token to try with.
+    if (refusal.code.startsWith('token_')) this.#tokens.renew().catch(() => this.#connection.drop());
     void this.run();
     return true;
   }
 
   /** Another room is open now, or the log of the open one starts afresh. */
   watch(roomId: string | null): void {
-    if (this.#openRoom !== null) this.outbox = box.settle(this.outbox, this.#openRoom);
+    if (this.#openRoom !== null) this.#set(box.settle(this.outbox, this.#openRoom));
     this.#openRoom = roomId;
+  }
+
+  /** Who signs out leaves nothing behind in this browser. */
+  forget(): void {
+    this.#set([]);
   }
 
   async run(): Promise<void> {
@@ -74,7 +84,7 @@ export class Post {
   }
 
   #send({ id, roomId, text }: box.Outgoing, token: string): void {
-    this.outbox = box.sent(this.outbox, id);
+    this.#set(box.sent(this.outbox, id));
     this.#connection.send(
       '/pub/chat/message',
       { type: 'TALK', roomId, message: text },
@@ -84,9 +94,16 @@ export class Post {
   }
 
   #stored(id: string, roomId: string): void {
-    this.outbox = box.stored(this.outbox, id);
-    if (roomId !== this.#openRoom) this.outbox = box.settle(this.outbox, roomId);
+    this.#set(box.stored(this.outbox, id));
+    if (roomId !== this.#openRoom) this.#set(box.settle(this.outbox, roomId));
     void this.run();
+  }
+
+  #set(outbox: box.Outbox): void {
+    if (outbox === this.outbox) return;
+    this.outbox = outbox;
+    if (outbox.length > 0) sessionStorage.setItem(this.#key, JSON.stringify(outbox));
+    else sessionStorage.removeItem(this.#key);
   }
 }
 

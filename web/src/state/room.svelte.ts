@@ -90,12 +90,11 @@ export class OpenRoom {
     }
   }
 
-  /** True when the refusal was about this room. */
+  /** True when the refusal was about this room, and there is nothing more to do about it. */
   refused(refusal: Refusal): boolean {
     if (refusal.roomId !== this.roomId) return false;
     if (refusal.code === 'room_unknown') {
-      this.#connection.refused('room');
-      this.missing = this.log.entries.length > 0 ? 'gone' : 'unknown';
+      this.#miss(this.log.entries.length > 0 ? 'gone' : 'unknown');
     } else if (refusal.code === 'after_past_end') {
       // The server's log is another one than ours (a backup was restored): start over.
       this.#connection.refused('room');
@@ -103,12 +102,21 @@ export class OpenRoom {
       this.#arrived = [];
       this.#post.watch(this.roomId);
       this.#subscribe();
+    } else {
+      // A gap that retention left shows as a hole in the offsets, and is asked for there.
+      return refusal.code === 'gap';
     }
     return true;
   }
 
   gone(): void {
-    this.missing ??= 'gone';
+    this.#miss('gone');
+  }
+
+  #miss(how: 'unknown' | 'gone'): void {
+    this.missing ??= how;
+    this.#connection.refused('room');
+    this.#connection.unsubscribe('room');
   }
 
   #subscribe(): void {
@@ -176,7 +184,7 @@ export class OpenRoom {
       api.members(this.roomId).then(
         (answer) => (this.members = answer.members),
         (error: unknown) => {
-          if (api.asProblem(error).code === 'room_unknown') this.missing ??= 'unknown';
+          if (api.asProblem(error).code === 'room_unknown') this.#miss('unknown');
         },
       );
     }, MEMBERS_AFTER_MS);
