@@ -16,9 +16,13 @@ pub(super) enum Topic {
     Lobby,
 }
 
-/// A cursor's place among the cursors of its connection.
+/// A cursor's place among the cursors of its connection. A place is used again, a slot never: a broadcaster that
+/// comes late with the slot of a subscription that has ended meets nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(pub(super) usize);
+pub struct Slot {
+    pub(super) at: usize,
+    pub(super) generation: u32,
+}
 
 /// What differs between the MESSAGE frames of one entry: subscribers with an equal flavour get the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +50,7 @@ impl Flavour {
 /// its own connection serves it.
 #[derive(Debug)]
 pub(super) struct Cursor {
+    pub(super) slot: Slot,
     pub(super) topic: Topic,
     pub(super) flavour: Arc<Flavour>,
     /// The offset of the entry to be written next.
@@ -70,7 +75,7 @@ pub(super) enum State {
 
 impl Cursor {
     /// One that stands still.
-    pub(super) const fn held(topic: Topic, flavour: Arc<Flavour>) -> Self {
-        Self { topic, flavour, next: 0, state: State::Held, missed: false }
+    pub(super) const fn held(slot: Slot, topic: Topic, flavour: Arc<Flavour>) -> Self {
+        Self { slot, topic, flavour, next: 0, state: State::Held, missed: false }
     }
 }

@@ -40,6 +40,21 @@ pub struct Membership {
     presence: Option<Presence>,
 }
 
+impl Membership {
+    /// The place of its cursor.
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The room it is in; none for the list of rooms.
+    pub const fn room(&self) -> Option<RoomId> {
+        match self.topic {
+            Topic::Room(room) => Some(room),
+            Topic::Lobby => None,
+        }
+    }
+}
+
 /// How a subscription ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {

@@ -55,6 +55,8 @@ struct Wire {
     /// Control frames, whole ones: go next.
     control: BytesMut,
     cursors: Vec<Option<Cursor>>,
+    /// The generation of the next slot.
+    generation: u32,
     /// Where to look for a lagging cursor next, so that each gets its turn.
     turn: usize,
     /// The connection's task.
@@ -72,6 +74,7 @@ impl Outbox {
             rest: Bytes::new(),
             control: BytesMut::new(),
             cursors: Vec::new(),
+            generation: 0,
             turn: 0,
             task: Waker::noop().clone(),
             closing: None,
@@ -151,19 +154,15 @@ impl Outbox {
     /// A new cursor, which stands still until [`Outbox::start`].
     pub(super) fn hold(&self, topic: Topic, flavour: Arc<Flavour>) -> Slot {
         let mut wire = self.wire.lock();
-        let cursor = Some(Cursor::held(topic, flavour));
-        match wire.cursors.iter().position(Option::is_none) {
-            Some(at) => {
-                if let Some(place) = wire.cursors.get_mut(at) {
-                    *place = cursor;
-                }
-                Slot(at)
-            }
-            None => {
-                wire.cursors.push(cursor);
-                Slot(wire.cursors.len() - 1)
-            }
+        let at = wire.cursors.iter().position(Option::is_none).unwrap_or(wire.cursors.len());
+        let slot = Slot { at, generation: wire.generation };
+        wire.generation = wire.generation.wrapping_add(1);
+        let cursor = Some(Cursor::held(slot, topic, flavour));
+        match wire.cursors.get_mut(at) {
+            Some(place) => *place = cursor,
+            None => wire.cursors.push(cursor),
         }
+        slot
     }
 
     /// A held cursor starts at an offset. It lags until it has looked what is there.
@@ -178,7 +177,10 @@ impl Outbox {
 
     /// A cursor goes.
     pub(super) fn release(&self, slot: Slot) {
-        if let Some(place) = self.wire.lock().cursors.get_mut(slot.0) {
+        let mut wire = self.wire.lock();
+        if wire.cursor(slot).is_some()
+            && let Some(place) = wire.cursors.get_mut(slot.at)
+        {
             *place = None;
         }
     }
@@ -262,7 +264,7 @@ impl Outbox {
 
 impl Wire {
     fn cursor(&mut self, slot: Slot) -> Option<&mut Cursor> {
-        self.cursors.get_mut(slot.0).and_then(Option::as_mut)
+        self.cursors.get_mut(slot.at).and_then(Option::as_mut).filter(|cursor| cursor.slot == slot)
     }
 
     fn is_idle(&self) -> bool {
@@ -274,10 +276,11 @@ impl Wire {
         let count = self.cursors.len();
         for step in 0..count {
             let at = (self.turn + step) % count;
-            let want = match self.cursors.get(at)?.as_ref().map(|cursor| cursor.state) {
-                Some(State::Lagging) => Want::CatchUp(Slot(at)),
-                Some(State::Gone) => Want::Gone(Slot(at)),
-                _ => continue,
+            let Some(cursor) = self.cursors.get(at)? else { continue };
+            let want = match cursor.state {
+                State::Lagging => Want::CatchUp(cursor.slot),
+                State::Gone => Want::Gone(cursor.slot),
+                State::Held | State::Live => continue,
             };
             self.turn = at + 1;
             return Some(want);

@@ -18,7 +18,7 @@ use std::time::Instant;
 use smallvec::smallvec;
 
 pub use destination::Destination;
-pub use effect::{Close, Effect, Effects, Error, Receipt, Say, Start};
+pub use effect::{Close, Effect, Effects, Error, Receipt, Say, Start, Token};
 pub use refusal::Refusal;
 pub use subscriptions::{AckMode, SubscriptionKey};
 
@@ -133,6 +133,11 @@ impl Session {
             error = error.detail(format!("The limit is {limit}."));
         }
         self.fail(error, &refusal.receipt)
+    }
+
+    /// Something is to be known that refuses nothing: told on `/user/queue/errors`, if the client listens there.
+    pub fn tell(&self, notice: &Refusal) -> Effects {
+        notice.messages(self.version, &self.subscriptions.errors())
     }
 
     /// Something ended the session from outside: say why, then close.

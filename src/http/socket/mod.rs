@@ -22,7 +22,7 @@ use tokio::time::{Instant as Deadline, sleep_until, timeout};
 use tokio_websockets::{Error as SocketError, Limits as SocketLimits, Message, ServerBuilder, WebSocketStream};
 
 pub use places::Places;
-pub(super) use upgrade::upgrade;
+pub(in crate::http) use upgrade::upgrade;
 
 use super::Edge;
 use crate::node::{Closing, Outbox, Want};
@@ -32,6 +32,8 @@ use tap::Tap;
 
 /// How long a peer may take to answer a close frame, or to take what was written before it.
 const CLOSING: Duration = Duration::from_secs(2);
+/// What a peer may still send then before it is cut off.
+const DISCARDED_BYTES_MAX: usize = 4 << 20;
 /// WebSocket messages of more than a STOMP frame are refused, with some room for several small frames in one.
 const FRAMES_IN_ONE: usize = 2;
 
@@ -45,13 +47,24 @@ async fn run(edge: Arc<Edge>, io: Upgraded) {
         .limits(SocketLimits::default().max_payload_len(Some(limits.frame_bytes_max * FRAMES_IN_ONE)))
         .serve(Tap::new(read, Arc::clone(&outbox)));
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
-    serve(&mut connection, &mut socket).await;
-    hang_up(&outbox, &mut socket).await;
-    // Whoever is still in a room leaves it as `connection` goes, here or wherever this future is dropped.
+    let end = serve(&mut connection, &mut socket).await;
+    // The person leaves now: the peer's good manners, or the lack of them, hold no place in a room.
+    drop(connection);
+    hang_up(end, &outbox, socket).await;
+}
+
+/// Who ended the connection.
+enum End {
+    /// This side: its close frame stands in the outbox.
+    Ours,
+    /// The peer, by a close frame or by breaking the protocol: the library has the answer ready.
+    Theirs,
+    /// Nobody reads any more.
+    Gone,
 }
 
 /// The loop. Ends when the session has ended or the socket is gone.
-async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) {
+async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) -> End {
     let outbox = Arc::clone(&connection.outbox);
     let timer = sleep_until(Deadline::from_std(connection.deadline()));
     tokio::pin!(timer);
@@ -62,17 +75,21 @@ async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) {
                 Want::CatchUp(slot) => connection.catch_up(slot).await,
                 Want::Gone(slot) => connection.room_gone(slot).await,
                 Want::End(closing) => connection.end(closing).await,
-                Want::Dead => return,
+                Want::Dead => return End::Gone,
             },
             () = connection.waiting.settle_first(), if !connection.waiting.is_empty() => connection.settled().await,
             message = socket.next(), if reads => match message {
                 Some(Ok(message)) => {
-                    if !on_message(connection, message).await {
-                        return;
+                    if message.is_close() {
+                        return End::Theirs;
                     }
+                    on_message(connection, message).await;
                 }
-                Some(Err(error)) => return on_broken(connection, &error),
-                None => return,
+                Some(Err(error)) => {
+                    on_broken(connection, &error);
+                    return End::Theirs;
+                }
+                None => return End::Gone,
             },
             () = &mut timer => connection.tick(Instant::now()).await,
         }
@@ -83,20 +100,17 @@ async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) {
             timer.as_mut().reset(due);
         }
     }
+    End::Ours
 }
 
-/// Takes one WebSocket message. False when the peer has closed.
-async fn on_message(connection: &mut Connection, message: Message) -> bool {
-    if message.is_close() {
-        return false;
-    }
+/// Takes one WebSocket message that is no close frame.
+async fn on_message(connection: &mut Connection, message: Message) {
     if message.is_ping() || message.is_pong() {
         connection.sign_of_life();
     } else {
         // Text or binary makes no difference: some clients send binary messages when a frame is large.
         connection.on_bytes(message.into_payload().into()).await;
     }
-    true
 }
 
 /// The WebSocket itself was broken by the peer. The library closes with the right code; STOMP says why before.
@@ -113,25 +127,16 @@ fn on_broken(connection: &mut Connection, error: &SocketError) {
 }
 
 /// Sends what waits, and gives the peer a moment to read it and to close from its side: a socket that is dropped
-/// with unread bytes in it would take the last frames with it.
-async fn hang_up(outbox: &Outbox, socket: &mut WebSocketStream<Tap>) {
-    let polite = async {
-        // After a broken or closed WebSocket this hands over the library's own close frame.
-        while let Some(Ok(message)) = socket.next().await {
-            if message.is_close() {
-                let _ = socket.next().await;
-                break;
-            }
-        }
+/// with unread bytes in it is reset, and takes the last frames with it.
+async fn hang_up(end: End, outbox: &Outbox, mut socket: WebSocketStream<Tap>) {
+    if matches!(end, End::Theirs) {
+        // One more poll hands over the library's close frame; after it, there is nothing more to come.
+        let _ = socket.next().await;
+    }
+    let _ = timeout(CLOSING, async {
         poll_fn(|cx| outbox.poll_drained(cx)).await;
         let _ = poll_fn(|cx| outbox.poll_shutdown(cx)).await;
-    };
-    let drained = async {
-        poll_fn(|cx| outbox.poll_drained(cx)).await;
-        std::future::pending::<()>().await;
-    };
-    let _ = timeout(CLOSING, async {
-        tokio::select! { () = polite => {}, () = drained => {} }
+        socket.into_inner().discard(DISCARDED_BYTES_MAX).await;
     })
     .await;
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, ReadHalf};
 
 use crate::node::Outbox;
 
@@ -23,6 +23,18 @@ pub(super) struct Tap {
 impl Tap {
     pub(super) const fn new(read: ReadHalf<TokioIo<Upgraded>>, outbox: Arc<Outbox>) -> Self {
         Self { read, outbox, staged: Vec::new() }
+    }
+
+    /// Reads and throws away until the peer closes or `bytes_max` is passed.
+    pub(super) async fn discard(mut self, bytes_max: usize) {
+        let mut scrap = [0; 1024];
+        let mut seen = 0;
+        while seen < bytes_max {
+            match self.read.read(&mut scrap).await {
+                Ok(0) | Err(_) => return,
+                Ok(bytes) => seen += bytes,
+            }
+        }
     }
 }
 

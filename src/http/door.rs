@@ -1,0 +1,81 @@
+//! The way in for TCP: how many connections are let in, and how their sockets are set.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum_server::accept::Accept;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections beyond `limits.connections_max` sockets: for the page, health checks, and the answer that says no.
+const SPARE: usize = 1_024;
+
+/// Lets in so many connections and no more; whoever comes then is closed at once, before any byte is read.
+#[derive(Clone)]
+pub struct Door {
+    permits: Arc<Semaphore>,
+}
+
+impl Door {
+    /// For so many sockets, and some plain requests beside them.
+    pub fn new(connections_max: usize) -> Self {
+        let permits = connections_max.saturating_add(SPARE).min(Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(permits)) }
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Door {
+    type Stream = Admitted;
+    type Service = S;
+    type Future = std::future::Ready<io::Result<(Admitted, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let admitted = match Arc::clone(&self.permits).try_acquire_owned() {
+            // Frames are small and somebody waits for them: Nagle's algorithm would hold them back.
+            Ok(permit) => stream.set_nodelay(true).map(|()| (Admitted { stream, _permit: permit }, service)),
+            Err(_) => Err(io::Error::other("as many connections as limits.connections_max allows are open")),
+        };
+        std::future::ready(admitted)
+    }
+}
+
+/// A stream with its permit, which lives as long as it.
+pub struct Admitted {
+    stream: TcpStream,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Admitted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Admitted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,154 @@
+//! The composition root: the one file that sees everything. Opens the store, starts the node and the edge, and ends
+//! them in the opposite order.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpSocket;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{interval, sleep, timeout};
+
+use crate::auth::{Passwords, Tokens, random_key};
+use crate::config::Config;
+use crate::http::{self, Door, Edge, SetupKey};
+use crate::node::{Closing, Node, pump};
+use crate::ops;
+use crate::store::Store;
+use crate::store::sqlite::Mode;
+
+/// Connections that the kernel queues for us: everybody comes back at once after a restart.
+const BACKLOG: u32 = 4_096;
+/// How often rate limits forget who was quiet.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How long a drain spreads the goodbyes: clients come back one after the other.
+const DRAIN_SPREAD: Duration = Duration::from_secs(2);
+/// How long it then waits for the last of them.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT, then drains: no new sockets, everybody is told to come back, everything that was
+/// acknowledged is on disk.
+///
+/// # Errors
+/// When the data folder or the address cannot be used; the message says what to do.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    ops::raise_file_limit();
+    let store = ops::open_store(&config, Mode::Serve)?;
+    let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
+    let edge = edge(Arc::new(config), store.clone(), setup_key.as_deref()).await?;
+    let tail = store.tail().context("the store's news have a reader already")?;
+    let pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
+
+    let listener = listen(edge.config.listen)?;
+    let address = listener.local_addr()?;
+    let handle = Handle::new();
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(Door::new(edge.config.limits.connections_max))
+        .handle(handle.clone())
+        .first_request_timeout(Duration::from_secs(edge.config.limits.request_seconds_max));
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(edge.config.limits.request_seconds_max));
+    let app = http::router(Arc::clone(&edge)).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = tokio::spawn(server.serve(app));
+    let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
+    announce(&edge.config, address, setup_key.as_deref())?;
+
+    stopped().await?;
+    tracing::info!("draining: no new connections, clients are told to come back");
+    drain(&edge, &handle).await;
+    sweeping.abort();
+    serving.abort();
+    store.close().await;
+    let _ = timeout(DRAIN_MAX, pump).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The edge with all that it stands on.
+async fn edge(config: Arc<Config>, store: Store, setup_key: Option<&str>) -> anyhow::Result<Arc<Edge>> {
+    let keys = ops::signing_keys(&store).await?;
+    let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), config.auth.token_minutes);
+    let passwords = Passwords::new(config.limits.password_hashes_max)?;
+    let grace = Duration::from_secs(config.presence.grace_seconds.into());
+    let node = Node::new(store.clone(), &config.limits, grace);
+    let setup = setup_key.map_or_else(SetupKey::none, SetupKey::new);
+    Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node)))
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    open().with_context(|| {
+        format!("cannot listen on {address}: is another program using it? Choose another with --listen or the key listen")
+    })
+}
+
+/// Says on stdout that it is ready, and on the first start how to make the administrator's account. The line on
+/// stdout is for scripts; it stays the first.
+fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> anyhow::Result<()> {
+    let url = format!("http://{address}");
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "ready {url}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
+    drop(stdout);
+    tracing::info!(%url, data = %config.data.display(), "serving");
+    if let Some(key) = setup_key {
+        tracing::warn!("there is no administrator yet: open {url}/setup?key={key} once, or run `sarangbang setup`");
+    }
+    Ok(())
+}
+
+async fn sweep(edge: Arc<Edge>) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        edge.limiter.sweep();
+    }
+}
+
+async fn stopped() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Ends every connection with 1012, spread over a moment, and waits until they are gone.
+async fn drain(edge: &Edge, handle: &Handle<SocketAddr>) {
+    edge.draining.store(true, Ordering::Release);
+    handle.graceful_shutdown(Some(DRAIN_SPREAD + DRAIN_MAX));
+    let open = edge.node.connections.all();
+    let pause = DRAIN_SPREAD / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX);
+    let mut owed = Duration::ZERO;
+    for connection in open {
+        connection.end(Closing::Draining);
+        // A timer has a millisecond's grain: many connections share one pause.
+        owed += pause;
+        if owed >= Duration::from_millis(10) {
+            sleep(owed).await;
+            owed = Duration::ZERO;
+        }
+    }
+    let empty = async {
+        while !edge.node.connections.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if timeout(DRAIN_MAX, empty).await.is_err() {
+        tracing::warn!(left = edge.node.connections.len(), "some connections did not end in time");
+    }
+}

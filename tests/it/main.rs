@@ -1,0 +1,6 @@
+//! Everything that is tested from outside: the real binary, real sockets, a data folder of its own for each test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod talk;
