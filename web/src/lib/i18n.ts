@@ -8,7 +8,6 @@ const ko = {
   tagline: '둘러앉아 이야기하는 방',
   loading: '불러오는 중…',
   close: '닫기',
-  cancel: '취소',
   retry: '다시 시도',
   back: '대화방 목록으로',
   skip: '본문으로 건너뛰기',
@@ -122,14 +121,8 @@ const ko = {
     title: '아직 대화에 참여할 수 없어요',
     hint: '손님 계정이에요. 관리자에게 대화에 참여하게 해 달라고 부탁해 주세요.',
   },
-  nowhere: {
-    title: '없는 페이지예요',
-    hint: '주소가 맞는지 확인해 주세요.',
-  },
-  failed: {
-    title: '서버에 닿지 못했어요',
-    hint: '인터넷 연결을 확인하고 다시 시도해 주세요.',
-  },
+  nowhere: { title: '없는 페이지예요', hint: '주소가 맞는지 확인해 주세요.' },
+  failed: { title: '서버에 닿지 못했어요', hint: '인터넷 연결을 확인하고 다시 시도해 주세요.' },
   problem: {
     bad_credentials: () => '이름이나 비밀번호가 맞지 않아요. 다시 확인해 주세요.',
     too_many_sign_ins: () => '로그인을 너무 여러 번 시도했어요. 잠시 뒤에 다시 해 주세요.',
@@ -162,7 +155,6 @@ const en: Words = {
   tagline: 'The room where people sit and talk',
   loading: 'Loading…',
   close: 'Close',
-  cancel: 'Cancel',
   retry: 'Try again',
   back: 'Back to the rooms',
   skip: 'Skip to content',
@@ -276,14 +268,8 @@ const en: Words = {
     title: 'You may not talk here yet',
     hint: 'This is a guest account. Please ask the administrator to let you join in.',
   },
-  nowhere: {
-    title: 'There is no such page',
-    hint: 'Please check the address.',
-  },
-  failed: {
-    title: 'The server cannot be reached',
-    hint: 'Check the connection and try again.',
-  },
+  nowhere: { title: 'There is no such page', hint: 'Please check the address.' },
+  failed: { title: 'The server cannot be reached', hint: 'Check the connection and try again.' },
   problem: {
     bad_credentials: () => 'The name or the password is not right. Please check both.',
     too_many_sign_ins: () => 'Too many attempts to sign in. Please wait a moment.',
@@ -310,19 +296,3 @@ const en: Words = {
 };
 
 export const WORDS: Record<Language, Words> = { ko, en };
-
-/** The first language of the person's list that the page speaks. */
-export function pickLanguage(wanted: readonly string[]): Language {
-  for (const tag of wanted) {
-    const primary = tag.toLowerCase().split('-')[0];
-    if (primary === 'ko' || primary === 'en') return primary;
-  }
-  return 'en';
-}
-
-/** What a problem means to the person. The server's own detail is English, so only English shows it. */
-export function explain(words: Words, problem: { code: string; limit?: number | undefined; detail?: string | undefined }): string {
-  const known: Record<string, (limit?: number) => string> = words.problem;
-  if (Object.hasOwn(known, problem.code)) return known[problem.code]!(problem.limit);
-  return words === en && problem.detail ? problem.detail : words.problemOther(problem.code);
-}

@@ -1,5 +1,6 @@
 // The language of this page, chosen once when it loads.
-import { WORDS, explain as explainIn, pickLanguage } from './i18n';
+import { WORDS } from './i18n';
+import { explain as explainIn, pickLanguage } from './language';
 import { Clock } from './time';
 
 export const language = pickLanguage(navigator.languages);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { WORDS, explain, pickLanguage } from './i18n';
+import { WORDS } from './i18n';
+import { explain, pickLanguage } from './language';
 
 /** Every string of a dictionary; those that take a number are called with 1 and with 3. */
 function strings(value: unknown, path = ''): [string, string][] {
