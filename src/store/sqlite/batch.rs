@@ -38,20 +38,24 @@ impl Books {
 
     /// What other processes have committed meanwhile.
     pub(super) fn news(&mut self) -> rusqlite::Result<Vec<Event>> {
-        let mut events = Vec::new();
-        self.news.elsewhere(&self.file, &mut self.rosters, &mut events)?;
-        self.rosters.settle();
-        Ok(events)
+        let (before, mut events) = (self.news, Vec::new());
+        let outcome = self.news.elsewhere(&self.file, &mut self.rosters, &mut events).map(|()| events);
+        self.settle(before, outcome)
     }
 
     fn attempt(&mut self, batch: &mut [Command], careful: bool) -> rusqlite::Result<Vec<Event>> {
-        let news_before = self.news;
+        let before = self.news;
         let outcome = self.transact(batch, careful);
+        self.settle(before, outcome)
+    }
+
+    /// What is only in memory follows the file: it is kept, or put back.
+    fn settle<T>(&mut self, before: News, outcome: rusqlite::Result<T>) -> rusqlite::Result<T> {
         match outcome {
             Ok(_) => self.rosters.settle(),
             Err(_) => {
                 self.rosters.undo_to(0);
-                self.news = news_before;
+                self.news = before;
             }
         }
         outcome

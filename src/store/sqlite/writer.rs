@@ -139,7 +139,7 @@ impl Writer {
 
     /// Commits a batch and answers it. False when the file cannot be written.
     fn commit(&mut self, mut batch: Vec<Command>) -> bool {
-        let began = Instant::now();
+        let (began, is_alone) = (Instant::now(), batch.len() == 1);
         let outcome = self.books.commit(&mut batch);
         self.pace = Pace { commands: batch.len(), commit: began.elapsed() };
         let failure = outcome.as_ref().err().map(unavailable);
@@ -152,6 +152,8 @@ impl Writer {
                     asked.settle(failure.as_ref());
                 }
                 Command::Enter { asked, .. } => asked.settle(failure.as_ref()),
+                // It may be the very thing that helps, as when a room is deleted on a full disk.
+                Command::Change(_) if failure.is_some() && !is_alone => drop(self.commit(vec![command])),
                 Command::Change(change) => change.settle(failure.as_ref()),
                 Command::Leave(claim) if failure.is_some() => self.owed.push_back(claim),
                 Command::Leave(_) => {}

@@ -1,0 +1,179 @@
+use super::*;
+use crate::store::StoreError;
+
+/// Lets the file grow no further than it is, or again as it likes.
+async fn disk_is_full(house: &House, full: bool) {
+    let limit = move |file: &rusqlite::Connection, _: i64| {
+        let pages: i64 = file.query_row("PRAGMA page_count", [], |r| r.get(0))?;
+        let most = if full { pages } else { i64::from(u32::MAX) - 1 };
+        file.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))?;
+        Ok(())
+    };
+    house.store.change(limit).await.unwrap();
+}
+
+fn is_unavailable<T>(answer: &Result<T>) -> bool {
+    matches!(answer, Err(StoreError::Unavailable(cause)) if cause.contains("full"))
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_is_new_keeps_counts_right_and_pays_the_leaves_later() {
+    let house = House::new();
+    let room = house.room().await;
+    house.enter(room, "a", 1).await.unwrap();
+    house.enter(room, "b", 2).await.unwrap();
+    disk_is_full(&house, true).await;
+    let mut kept = 2;
+    let refusal = loop {
+        match house.say(room, "a", "x").await {
+            Ok(offset) => kept = offset,
+            refusal => break refusal,
+        }
+    };
+    assert!(is_unavailable(&refusal), "{refusal:?}");
+    house.leave(room, "b", 2);
+    assert!(is_unavailable(&house.enter(room, "c", 3).await));
+    assert!(is_unavailable(&house.say(room, "a", "x").await));
+    let full = house.store.room(room).await.unwrap().unwrap();
+    assert_eq!((full.user_count, full.last_offset), (2, kept), "nobody came and nobody went");
+    assert_eq!(house.store.ready().await, Ok(()), "it can still be read");
+
+    disk_is_full(&house, false).await;
+    house.room_when(room, |room| room.user_count == 1).await;
+    assert_eq!(house.enter(room, "c", 3).await.unwrap().user_count, 2);
+    let slice = house.all(room).await;
+    assert_eq!(offsets(&slice.entries), (1..=kept + 2).collect::<Vec<_>>());
+    assert_eq!(counts(&slice.entries[slice.entries.len() - 2..]), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_room_can_be_deleted_while_leaves_wait_for_a_full_disk() {
+    let house = House::new();
+    let (room, other) = (house.room().await, house.room().await);
+    house.enter(room, "a", 1).await.unwrap();
+    disk_is_full(&house, true).await;
+    while house.say(room, "a", "x").await.is_ok() {}
+    house.leave(room, "a", 1);
+    house.store.delete_room(room).await.unwrap();
+    // What the deleted room's log took is free again by and by.
+    while house.say(other, "a", &"x".repeat(3_000)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_fails_by_itself_hurts_nobody_else_in_its_batch() {
+    let house = House::new();
+    let (room, broken) = (house.room().await, house.room().await);
+    house.enter(broken, "a", 1).await.unwrap();
+    // An entry stands where the broken room's next one belongs.
+    let poison = "INSERT INTO entry SELECT place + 1, kind, sender, message, user_count, id, sent_at FROM entry";
+    house.store.change(|file, _| Ok(file.execute(poison, [])?)).await.unwrap();
+    let busy = house.hold();
+    let before = house.store.append(draft(room, "a", "before", None));
+    let lost = house.store.append(draft(broken, "a", "lost", Some("id")));
+    let entering = house.entering(room, "a", 2);
+    house.leave(broken, "a", 1);
+    let after = house.store.append(draft(room, "a", "after", None));
+    drop(busy);
+    assert_eq!((settled(before).await, settled(after).await), (new(1), new(3)));
+    assert_eq!(settled(entering).await.unwrap().user_count, 1);
+    assert!(matches!(settled(lost).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(house.say(room, "a", "and on").await, Ok(4));
+    assert_eq!(house.store.room(broken).await.unwrap().unwrap().last_offset, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn above_the_queues_limit_appends_are_refused_and_nothing_acknowledged_is_lost() {
+    let house = House::with(Settings { queue_max: 10, ..settings() });
+    let room = house.room().await;
+    let busy = house.hold();
+    let asked: Vec<_> = (0..30).map(|n| house.store.append(draft(room, "a", &n.to_string(), None))).collect();
+    let entering = house.entering(room, "a", 1);
+    drop(busy);
+    let mut acknowledged = Vec::new();
+    for (n, answer) in asked.into_iter().enumerate() {
+        match settled(answer).await {
+            Ok(_) => acknowledged.push(n.to_string()),
+            refusal => assert_eq!(refusal, Err(StoreError::Busy)),
+        }
+    }
+    assert_eq!(acknowledged.len(), 10);
+    assert_eq!(settled(entering).await.unwrap().last, 11, "to come in is always possible");
+    let said: Vec<String> = house.all(room).await.entries[..10].iter().map(|entry| entry.message.to_string()).collect();
+    assert_eq!(said, acknowledged);
+    assert_eq!(house.say(room, "a", "again").await, Ok(12));
+}
+
+#[tokio::test]
+async fn closing_settles_everything_that_was_asked_before_and_refuses_the_rest() {
+    let mut house = House::new();
+    let room = house.room().await;
+    house.enter(room, "a", 1).await.unwrap();
+    let asked: Vec<_> = (0..600).map(|_| house.store.append(draft(room, "a", "x", None))).collect();
+    house.leave(room, "a", 1);
+    let other = house.store.clone();
+    tokio::join!(house.store.close(), other.close());
+    for (n, answer) in asked.into_iter().enumerate() {
+        assert_eq!(answer.await.unwrap(), new(n as u64 + 2));
+    }
+    let stopped = Err(StoreError::Unavailable("the store has stopped".into()));
+    assert_eq!(house.say(room, "a", "late").await, stopped);
+    assert_eq!(house.store.ready().await, stopped.map(drop));
+    let log = std::fs::metadata(house.folder.path().join("sarangbang.db-wal"));
+    assert!(log.map_or(0, |log| log.len()) == 0, "the write-ahead log is empty");
+    house.restart().await;
+    let slice = house.all(room).await;
+    assert_eq!((slice.last, slice.entries.last().unwrap().user_count), (602, 0));
+}
+
+#[tokio::test]
+async fn a_reader_of_the_tail_who_has_gone_stops_nobody() {
+    let house = House::new();
+    drop(house.store.tail().unwrap());
+    let room = house.room().await;
+    for n in 1..=40 {
+        assert_eq!(house.say(room, "a", "x").await, Ok(n));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_the_tail_slows_the_writer_down_and_misses_nothing() {
+    let house = House::new();
+    let room = house.room().await;
+    let mut tail = house.store.tail().unwrap();
+    let mut asked = Vec::new();
+    for n in 0..60 {
+        let appended = house.store.append(draft(room, "a", "x", None));
+        // The last ones cannot be answered before somebody reads.
+        if n < 10 { drop(settled(appended).await) } else { asked.push(appended) }
+    }
+    let mut told = 0;
+    while told < 60 {
+        for event in tail.next().await.unwrap() {
+            let crate::store::Event::Entry(entry) = event else { panic!("{event:?}") };
+            told += 1;
+            assert_eq!(entry.offset, told);
+        }
+    }
+    for answer in asked {
+        assert!(settled(answer).await.is_ok());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sarangbang.db"), "hello, this is a text and no database ".repeat(99)).unwrap();
+    let refusal = open(folder.path(), Mode::Serve, &settings(), &Arc::default()).err().unwrap();
+    assert!(matches!(refusal, OpenError::Foreign { .. }), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused_with_both_versions() {
+    let house = House::new();
+    house.store.change(|file, _| Ok(file.pragma_update(None, "user_version", 99)?)).await.unwrap();
+    house.store.close().await;
+    let refusal = open(house.folder.path(), Mode::Admin, &house.settings, &house.clock_shift).err().unwrap();
+    assert!(refusal.to_string().contains("schema version 99"), "{refusal}");
+}
