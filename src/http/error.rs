@@ -16,7 +16,7 @@ use crate::store::StoreError;
 
 /// A refusal, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// Always `about:blank`: the status says the kind, `code` the case.
     #[serde(rename = "type")]
     kind: &'static str,

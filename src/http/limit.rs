@@ -140,11 +140,10 @@ struct Failures {
 impl Failures {
     fn new(quota: Quota) -> Self {
         let state = Arc::new(DashMapStateStore::default());
-        Self {
-            spends: RateLimiter::new(quota, Spend(Arc::clone(&state)), DefaultClock::default()),
-            looks: RateLimiter::new(quota, Look(state), DefaultClock::default()),
-            buckets: Buckets::new(STRANGERS),
-        }
+        // The view that looks is made first: its clock is a moment ahead, never behind what was spent.
+        let looks = RateLimiter::new(quota, Look(Arc::clone(&state)), DefaultClock::default());
+        let spends = RateLimiter::new(quota, Spend(state), DefaultClock::default());
+        Self { spends, looks, buckets: Buckets::new(STRANGERS) }
     }
 
     fn look(&self, key: &impl Hash) -> Result<(), RetryAfter> {
