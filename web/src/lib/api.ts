@@ -24,6 +24,13 @@ export function asProblem(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem(0, { code: 'unknown', detail: String(error) });
 }
 
+let signedOut = () => {};
+
+/** What to do when any call finds that nobody is signed in any more. */
+export function onSignedOut(act: () => void): void {
+  signedOut = act;
+}
+
 export const about = () => get<About>('/about');
 export const login = (username: string, password: string) => post<User>('/login', { username, password });
 export const setup = (key: string, username: string, password: string) =>
@@ -86,5 +93,7 @@ async function request(method: string, url: string, body?: object): Promise<Resp
     throw new Problem(0, { code: 'offline' });
   }
   if (response.ok) return response;
-  throw new Problem(response.status, (await response.json().catch(() => ({}))) as object);
+  const problem = new Problem(response.status, (await response.json().catch(() => ({}))) as object);
+  if (problem.code === 'not_signed_in') signedOut();
+  throw problem;
 }

@@ -13,6 +13,10 @@ class Session {
   state = $state<'unknown' | 'asking' | 'in' | 'guest' | 'failed'>('unknown');
   limits = $derived(this.about?.limits ?? LIMITS);
 
+  constructor() {
+    api.onSignedOut(() => this.#ended('signed_out'));
+  }
+
   async readAbout(): Promise<void> {
     this.about = await api.about().catch(() => null);
   }
@@ -25,8 +29,8 @@ class Session {
       this.#begin((await api.user()).user);
     } catch (error) {
       const { status } = api.asProblem(error);
-      this.state = status === 403 ? 'guest' : 'failed';
-      if (status === 401) this.#toLogin();
+      if (status === 401) this.#ended('signed_out');
+      else this.state = status === 403 ? 'guest' : 'failed';
     }
   }
 
@@ -41,23 +45,20 @@ class Session {
       this.state = 'guest';
       return;
     }
-    this.chat = new Chat(user.name, user.role, (why) => {
-      this.#close();
-      if (why === 'guest') this.state = 'guest';
-      else this.#toLogin();
-    });
+    this.chat = new Chat(user.name, user.role, (why) => this.#ended(why));
     this.state = 'in';
+  }
+
+  #ended(why: 'signed_out' | 'guest'): void {
+    this.#close();
+    if (why === 'guest') this.state = 'guest';
+    else if (nav.route.at === 'rooms' || nav.route.at === 'room') nav.go(loginPath(location.pathname), 'replace');
   }
 
   #close(): void {
     this.chat?.end();
     this.chat = null;
     this.state = 'unknown';
-  }
-
-  #toLogin(): void {
-    this.state = 'unknown';
-    nav.go(loginPath(location.pathname), 'replace');
   }
 }
 
