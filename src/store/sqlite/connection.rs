@@ -12,9 +12,9 @@ const STATEMENTS_KEPT: usize = 64;
 /// Memory for pages of the writer, and of each reader, in KiB.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
 const READER_CACHE_KIB: i64 = 2 * 1024;
-/// Pages in the write-ahead log that start a checkpoint (16 MiB): rare enough that pages written again and again
-/// are copied once, small enough that a checkpoint is not felt.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// Pages in the write-ahead log that start a checkpoint (4 MiB). Some commit pays for it: with four times as many the
+/// slowest commits took twice as long, and no more were done in a second.
+const CHECKPOINT_PAGES: i64 = 1_000;
 /// Bytes that the write-ahead log may keep on the disk after a burst.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 

@@ -111,8 +111,11 @@ impl Writer {
         if !self.owed.is_empty() {
             tracing::warn!(leases = self.owed.len(), "some presence could not be ended; the next start will do it");
         }
-        // Only for a smaller file; whoever still reads may keep it from happening.
-        let _ = self.books.file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if self.lock.is_some() {
+            // Only for one whole file, which is easier to copy; a command line that reads just now may prevent it.
+            let _ = self.books.file.busy_timeout(Duration::ZERO);
+            let _ = self.books.file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
     }
 
     /// Takes what is there, and waits for it if nothing is.
