@@ -91,7 +91,9 @@ fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
         socket.listen(BACKLOG)?.into_std()
     };
     open().with_context(|| {
-        format!("cannot listen on {address}: is another program using it? Choose another with --listen or the key listen")
+        format!(
+            "cannot listen on {address}: is another program using it? Choose another with --listen or the key listen"
+        )
     })
 }
 

@@ -132,8 +132,7 @@ impl Tokens {
             None => self.keys.first(),
         };
         let key = key.ok_or(TokenError::Invalid)?;
-        let payload: Payload =
-            decode(token, &key.verifies, &self.validation).map_err(|e| refusal(e.kind()))?.claims;
+        let payload: Payload = decode(token, &key.verifies, &self.validation).map_err(|e| refusal(e.kind()))?.claims;
         Ok(Claims {
             name: payload.sub.parse().map_err(|_| TokenError::Invalid)?,
             epoch: payload.epoch,

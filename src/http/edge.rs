@@ -9,8 +9,10 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use tokio::sync::Semaphore;
 
 use super::limit::Limiter;
+use super::socket::Places;
 use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
+use crate::node::Node;
 use crate::store::Store;
 
 /// Everything that the HTTP edge stands on. One per process, shared by all requests.
@@ -32,21 +34,41 @@ pub struct Edge {
     /// As many sign-ins are looked at together as passwords are hashed: the count of failures is looked at again
     /// once it is one's turn, so that a thousand guesses sent at once are not a thousand guesses.
     pub(super) turns: Semaphore,
+    /// This process's rooms and connections.
+    pub node: Arc<Node>,
+    /// Open sockets, counted.
+    pub places: Places,
 }
 
 impl Edge {
     /// Puts the parts together.
-    pub fn new(config: Arc<Config>, store: Store, tokens: Tokens, passwords: Passwords, setup: SetupKey) -> Self {
+    pub fn new(
+        config: Arc<Config>,
+        store: Store,
+        tokens: Tokens,
+        passwords: Passwords,
+        setup: SetupKey,
+        node: Arc<Node>,
+    ) -> Self {
         Self {
             limiter: Limiter::new(&config.limits),
             turns: Semaphore::new(config.limits.password_hashes_max.max(1)),
             draining: AtomicBool::new(false),
+            places: Places::new(&config.limits),
+            node,
             config,
             store,
             tokens,
             passwords,
             setup,
         }
+    }
+}
+
+impl Edge {
+    /// Whether the process is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 }
 

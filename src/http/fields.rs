@@ -134,7 +134,7 @@ async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<bytes
 }
 
 fn wrong_type(name: &'static str, wanted: &str) -> Problem {
-    Problem::bad_field(name, "field_type", format!("{name} has to be {wanted}"))
+    Problem::bad_field(name, "field_type", format!("{name} is of the wrong type; send it as {wanted}"))
 }
 
 fn bad_body(detail: impl Into<String>) -> Problem {

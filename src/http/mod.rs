@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod cookies;
 mod cors;
+mod door;
 mod edge;
 mod error;
 mod fields;
@@ -22,6 +23,7 @@ pub mod origin;
 mod pages;
 pub mod peer;
 mod rooms;
+mod socket;
 mod wanted;
 mod who;
 
@@ -31,7 +33,9 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+pub use door::Door;
 pub use edge::{Edge, SetupKey};
+pub use socket::Places;
 
 /// Every route. The layers below them run from the last to the first.
 pub fn router(edge: Arc<Edge>) -> Router {
@@ -55,6 +59,9 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi::description))
+        .route("/ws-stomp", get(socket::upgrade))
+        .route("/ws-stomp/", get(socket::upgrade))
+        .route("/ws-stomp/websocket", get(socket::upgrade))
         .fallback(pages::elsewhere)
         .method_not_allowed_fallback(pages::other_method)
         .layer(from_fn_with_state(Arc::clone(&edge), origin::guard))
@@ -63,3 +70,6 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .layer(from_fn(headers::secure))
         .with_state(edge)
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,8 @@ pub use pump::pump;
 
 use crate::chat::{Draft, Limits, Name, RoomId};
 use crate::session::{AckMode, Start};
-use crate::store::{Appended, Entered, Pending, Store, StoreError};
 use crate::stomp::Version;
+use crate::store::{Appended, Entered, Pending, Store, StoreError};
 use cursor::{Flavour, Topic};
 use hub::Hub;
 
@@ -198,6 +198,3 @@ impl Node {
         Ok(slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect())
     }
 }
-
-#[cfg(test)]
-mod tests;

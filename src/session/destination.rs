@@ -29,9 +29,8 @@ impl Destination {
             _ => {}
         }
         let Some(room) = path.strip_prefix("/sub/chat/room/") else {
-            return Err(Error::new("unknown_destination", "there is nothing to subscribe to at this destination").detail(
-                "Destinations are /sub/chat/room/{roomId}, /sub/chat/rooms and /user/queue/errors.",
-            ));
+            return Err(Error::new("unknown_destination", "there is nothing to subscribe to at this destination")
+                .detail("Destinations are /sub/chat/room/{roomId}, /sub/chat/rooms and /user/queue/errors."));
         };
         room.parse().map(Self::Room).map_err(|e| Error::new("room_unknown", format!("there is no such room: {e}")))
     }

@@ -178,8 +178,15 @@ impl Error {
             "frame_too_large" => Close::TooLarge,
             "unavailable" => Close::Fault,
             "draining" => Close::Restart,
-            "not_connected" | "bad_frame" | "unknown_command" | "unknown_destination" | "missing_header"
-            | "unsupported_version" | "subscription_exists" | "subscription_unknown" | "transaction_unknown"
+            "not_connected"
+            | "bad_frame"
+            | "unknown_command"
+            | "unknown_destination"
+            | "missing_header"
+            | "unsupported_version"
+            | "subscription_exists"
+            | "subscription_unknown"
+            | "transaction_unknown"
             | "transaction_exists" => Close::Protocol,
             _ => Close::Policy,
         }
@@ -195,8 +202,10 @@ impl Error {
             frame = frame.header(name, value);
         }
         let line = self.message.replace(['\r', '\n'], " ");
-        frame = frame.header("message", &line).header("code", self.code).header("content-type", "text/plain;charset=UTF-8");
-        let body = if self.detail.is_empty() { self.message.clone() } else { format!("{}\n{}", self.message, self.detail) };
+        frame =
+            frame.header("message", &line).header("code", self.code).header("content-type", "text/plain;charset=UTF-8");
+        let body =
+            if self.detail.is_empty() { self.message.clone() } else { format!("{}\n{}", self.message, self.detail) };
         frame.body(body).finish()
     }
 }

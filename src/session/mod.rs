@@ -184,8 +184,11 @@ impl Session {
             return Err(Error::new("not_connected", format!("{} before CONNECT", frame.command.as_str())));
         }
         let Some(version) = Version::negotiate(frame.header("accept-version")) else {
-            return Err(Error::new("unsupported_version", format!("Supported protocol versions are {}", Version::SUPPORTED))
-                .header("version", Version::SUPPORTED));
+            return Err(Error::new(
+                "unsupported_version",
+                format!("Supported protocol versions are {}", Version::SUPPORTED),
+            )
+            .header("version", Version::SUPPORTED));
         };
         let beat = frame.header("heart-beat").unwrap_or("0,0");
         let client = crate::stomp::heartbeat::parse(beat)

@@ -31,12 +31,17 @@ pub(super) struct Payload {
 impl Payload {
     /// Reads the body of a SEND; the header `id` counts before the member of that name.
     pub(super) fn read(frame: &Frame) -> Result<Self, Refusal> {
-        let body: Body<'_> = serde_json::from_slice(&frame.body)
-            .map_err(|e| bad(&what_is_wrong(&frame.body, &e)))?;
+        // A list would be read as a struct whose members have no names.
+        if frame.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(bad(&Invalid::rule("body", "the body has to be a JSON object")));
+        }
+        let body: Body<'_> = serde_json::from_slice(&frame.body).map_err(|e| bad(&what_is_wrong(&frame.body, &e)))?;
         // A notice is made by the server alone; whoever asks for one is told so, and none is made.
         match body.kind.as_deref() {
             None | Some("TALK") => {}
-            Some(_) => return Err(bad(&Invalid::rule("type", "only TALK can be sent; the server makes ENTER and QUIT"))),
+            Some(_) => {
+                return Err(bad(&Invalid::rule("type", "only TALK can be sent; the server makes ENTER and QUIT")));
+            }
         }
         let room = field(body.room, "roomId")?.parse().map_err(|e| bad(&e))?;
         let text = field(body.message, "message")?.as_ref().into();

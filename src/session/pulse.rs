@@ -95,7 +95,10 @@ impl Pulse {
     pub(super) fn deadline(&self, sent_at: Instant) -> Instant {
         // A tenth early: the promise is that the peer sees a beat at least that often, however the timers fall.
         let beat = self.sends_every.map(|every| sent_at + every * 9 / 10);
-        [self.connect_until, self.expires, beat, self.ping_at()].into_iter().flatten().fold(self.silent_until(), Ord::min)
+        [self.connect_until, self.expires, beat, self.ping_at()]
+            .into_iter()
+            .flatten()
+            .fold(self.silent_until(), Ord::min)
     }
 
     /// From when on silence means that the peer is gone.
@@ -103,8 +106,10 @@ impl Pulse {
         self.heard_at + self.wants_every.map_or(self.ping_every * SILENT_INTERVALS, |every| every * GRACE)
     }
 
-    /// When to ping: only peers that promised no heart-beats, and one interval after the last sign of life.
+    /// When to ping: only peers that are connected and promised no heart-beats, one interval after the last sign of
+    /// life.
     fn ping_at(&self) -> Option<Instant> {
-        self.wants_every.is_none().then(|| self.heard_at.max(self.pinged_at) + self.ping_every)
+        (self.wants_every.is_none() && self.connect_until.is_none())
+            .then(|| self.heard_at.max(self.pinged_at) + self.ping_every)
     }
 }

@@ -41,7 +41,10 @@ impl Session {
             Command::Connect | Command::Stomp => {
                 Err(Error::new("bad_frame", "this session is connected already; CONNECT comes once"))
             }
-            other => Err(Error::new("unknown_command", format!("a client of STOMP {} does not send {}", self.version.as_str(), other.as_str()))),
+            other => Err(Error::new(
+                "unknown_command",
+                format!("a client of STOMP {} does not send {}", self.version.as_str(), other.as_str()),
+            )),
         }
     }
 

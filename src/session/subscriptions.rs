@@ -48,7 +48,10 @@ impl Subscriptions {
         if let Called::Id(id) = &called
             && id.len() > SUBSCRIPTION_ID_BYTES_MAX
         {
-            return Err(Error::new("bad_frame", format!("id: a subscription id has at most {SUBSCRIPTION_ID_BYTES_MAX} bytes")));
+            return Err(Error::new(
+                "bad_frame",
+                format!("id: a subscription id has at most {SUBSCRIPTION_ID_BYTES_MAX} bytes"),
+            ));
         }
         if self.all.iter().any(|held| held.called == called) {
             return Err(Error::new("subscription_exists", "there is a subscription of this id already"));

@@ -144,7 +144,9 @@ async fn hang_up(end: End, outbox: &Outbox, mut socket: WebSocketStream<Tap>) {
 /// How the end is announced: everything but a node that goes away is explained by an ERROR frame first.
 fn ending(closing: Closing) -> Result<Error, Close> {
     match closing {
-        Closing::Account => Ok(Error::new("user_disabled", "this account was disabled, or its password or role changed")),
+        Closing::Account => {
+            Ok(Error::new("user_disabled", "this account was disabled, or its password or role changed"))
+        }
         Closing::Draining => Err(Close::Restart),
     }
 }

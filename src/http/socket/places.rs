@@ -23,7 +23,7 @@ struct Taken {
 }
 
 /// A place, given back when dropped.
-pub struct Place {
+pub(super) struct Place {
     address: IpAddr,
     places: Places,
 }
@@ -31,11 +31,7 @@ pub struct Place {
 impl Places {
     /// With `limits.connections_max` and `limits.connections_per_address_max`.
     pub fn new(limits: &Limits) -> Self {
-        Self {
-            taken: Arc::default(),
-            max: limits.connections_max,
-            per_address_max: limits.connections_per_address_max,
-        }
+        Self { taken: Arc::default(), max: limits.connections_max, per_address_max: limits.connections_per_address_max }
     }
 
     /// Takes a place, or says which limit is reached.

@@ -43,7 +43,9 @@ pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request:
     let protocol = subprotocol(headers);
     let peer = Peer::of(request.extensions(), headers, &edge.config.trusted_proxies);
     if edge.is_draining() {
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining").detail("the server is restarting").into_response();
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining")
+            .detail("the server is restarting")
+            .into_response();
     }
     if let Err(wait) = edge.limiter.connect(peer.address) {
         return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connects")
@@ -74,7 +76,8 @@ pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request:
 
 /// The client's key, if this is a proper opening handshake (RFC 6455, section 4.2.1).
 fn handshake(headers: &HeaderMap) -> Result<String, Response> {
-    let refused = |detail: &'static str| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake").detail(detail).into_response();
+    let refused =
+        |detail: &'static str| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake").detail(detail).into_response();
     if !lists(headers, CONNECTION, "upgrade") {
         return Err(refused("the header Connection has to name upgrade"));
     }

@@ -69,6 +69,20 @@ impl Client {
         Self { socket, token: String::new() }
     }
 
+    /// The same over a stream that may break at any moment.
+    pub(crate) async fn try_over(stream: TcpStream, authority: &str) -> Option<Self> {
+        let url = format!("ws://{authority}/ws-stomp");
+        let opened = ClientBuilder::new().uri(&url).unwrap().connect_on(stream).await;
+        opened.ok().map(|(socket, _)| Self { socket, token: String::new() })
+    }
+
+    /// The same as [`Client::connect`] on a socket that may break at any moment.
+    pub(crate) async fn try_connect(&mut self, token: &str) -> bool {
+        self.token = token.to_owned();
+        self.send(&format!("CONNECT\naccept-version:1.2\nhost:x\ntoken:{token}\n\n\0")).await;
+        matches!(self.event().await, Event::Frame(frame) if frame.command == "CONNECTED")
+    }
+
     /// The token that this client was connected with.
     pub(crate) fn token(&self) -> &str {
         &self.token

@@ -1,0 +1,43 @@
+# `make` shows what there is; every recipe is a line that one could type.
+
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+PORT ?= 8080
+
+.PHONY: help run build page test tools check format lint fuzz
+
+help: ## Show the recipes
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+run: build ## Build all, and serve on http://localhost:8080 with the data in ./data
+	target/release/sarangbang serve --listen 127.0.0.1:$(PORT) --data data
+
+build: page ## Build target/release/sarangbang with the page in it
+	$(CARGO) build --release --locked
+
+page: web/node_modules/.package-lock.json ## Build the page into web/dist
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+
+test: tools page ## Run everything that proves it: Rust, page, real clients, real browser
+	$(CARGO) test --locked
+	cd web && npm test
+	tests/clients/run
+	tests/browser/run
+
+tools: ## Install what the tests need and is missing (Debian, Ubuntu), or say what is missing
+	tests/tools
+
+lint: ## What must be clean before a commit: format, clippy, types of the page
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	cd web && npm run --silent check
+
+format: ## Format the Rust code
+	$(CARGO) fmt
+
+fuzz: ## Fuzz the STOMP decoder for ten minutes (SECONDS_MAX=n for another time)
+	cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
+	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=$${SECONDS_MAX:-600}
