@@ -2,6 +2,8 @@
 //!
 //! Invariant: a problem says what to do, and nothing about the inside: what went wrong there stands in the log.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -14,50 +16,48 @@ use crate::chat::Invalid;
 use crate::chat::limits::PASSWORD_CHARS_MIN;
 use crate::store::StoreError;
 
-/// A refusal, as `application/problem+json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+/// A refusal. It is written as [`Document`]; what that derives from the status is not carried along.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    field: Option<&'static str>,
+    limit: Option<u64>,
+    retry_after_seconds: Option<u64>,
+}
+
+/// A refusal, as `application/problem+json`.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
     /// Always `about:blank`: the status says the kind, `code` the case.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The status in words.
     title: &'static str,
     /// The HTTP status.
-    #[serde(serialize_with = "as_number")]
-    #[schema(value_type = u16)]
-    status: StatusCode,
+    status: u16,
     /// A stable word for programs, for example `room_unknown`.
     code: &'static str,
     /// What is wrong and what to do, in English.
-    detail: String,
+    detail: &'a str,
     /// The field of the request that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
     /// The limit that was passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
-    /// Seconds to wait, for the header.
-    #[serde(skip)]
-    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
     /// A problem of this status and code; say more with [`Self::detail`].
     pub(super) fn new(status: StatusCode, code: &'static str) -> Self {
-        Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
-            status,
-            code,
-            detail: String::new(),
-            field: None,
-            limit: None,
-            retry_after_seconds: None,
-        }
+        Self { status, code, detail: Cow::Borrowed(""), field: None, limit: None, retry_after_seconds: None }
     }
 
     /// What is wrong and what to do about it.
-    pub(super) fn detail(self, detail: impl Into<String>) -> Self {
+    pub(super) fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { detail: detail.into(), ..self }
     }
 
@@ -77,7 +77,7 @@ impl Problem {
     }
 
     /// A request that is not understood, with the field that is to blame.
-    pub(super) fn bad_field(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn bad_field(field: &'static str, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code).field(field).detail(detail)
     }
 
@@ -100,14 +100,21 @@ impl Problem {
     }
 
     /// The status in words, and the detail: what a person reads.
-    pub(super) fn words(&self) -> (&str, &str) {
-        (self.title, &self.detail)
+    pub(super) fn words(&self) -> (&'static str, &str) {
+        (self.status.canonical_reason().unwrap_or("Error"), &self.detail)
+    }
+
+    /// As it goes over the wire.
+    pub(super) fn document(&self) -> Document<'_> {
+        let (title, detail) = self.words();
+        let (status, code, field, limit) = (self.status.as_u16(), self.code, self.field, self.limit);
+        Document { kind: "about:blank", title, status, code, detail, field, limit }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(&self)).into_response();
+        let mut response = (self.status, Json(self.document())).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
@@ -181,10 +188,6 @@ impl From<StoreError> for Problem {
     }
 }
 
-fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u16(status.as_u16())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,20 +196,20 @@ mod tests {
     fn a_problem_has_the_members_of_the_standard_and_ours() {
         let problem: Problem = Invalid::limit("username", 32, "a name has at most 32 characters").into();
         assert_eq!(
-            serde_json::to_value(&problem).unwrap(),
+            serde_json::to_value(problem.document()).unwrap(),
             serde_json::json!({
                 "type": "about:blank", "title": "Bad Request", "status": 400, "code": "name_invalid",
                 "detail": "a name has at most 32 characters", "field": "username", "limit": 32
             })
         );
-        let problem = serde_json::to_value(Problem::room_unknown()).unwrap();
+        let problem = serde_json::to_value(Problem::room_unknown().document()).unwrap();
         assert!(problem.get("field").is_none() && problem.get("limit").is_none());
     }
 
     #[test]
     fn the_cause_of_a_broken_store_is_not_told() {
         let problem: Problem = StoreError::Unavailable("/var/lib/secret: disk full".into()).into();
-        assert!(!serde_json::to_string(&problem).unwrap().contains("secret"));
+        assert!(!serde_json::to_string(&problem.document()).unwrap().contains("secret"));
         let response = problem.into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[RETRY_AFTER], "5");

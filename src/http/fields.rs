@@ -137,7 +137,7 @@ fn wrong_type(name: &'static str, wanted: &str) -> Problem {
     Problem::bad_field(name, "field_type", format!("{name} is of the wrong type; send it as {wanted}"))
 }
 
-fn bad_body(detail: impl Into<String>) -> Problem {
+fn bad_body(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad_body").detail(detail)
 }
 
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(fields.text("name").unwrap(), "a");
         assert_eq!(fields.maybe_number("hours", 1..=720).unwrap(), Some(3));
         assert_eq!(fields.maybe_text("none").unwrap(), None);
-        let told = |problem: Problem| serde_json::to_value(problem).unwrap();
+        let told = |problem: Problem| serde_json::to_value(problem.document()).unwrap();
         assert_eq!(told(fields.maybe_text("role").unwrap_err())["field"], "role");
         assert_eq!(told(fields.text("key").unwrap_err())["code"], "field_missing");
         let over = told(fields.maybe_number("hours", 1..=2).unwrap_err());

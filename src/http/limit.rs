@@ -318,14 +318,14 @@ mod tests {
         assert!(limiter.subscribe(&a).is_ok());
     }
 
-    #[test]
-    fn a_sweep_forgets_who_is_owed_nothing_and_looking_leaves_no_trace() {
+    #[tokio::test]
+    async fn a_sweep_forgets_who_is_owed_nothing_and_looking_leaves_no_trace() {
         let limiter = Limiter::new(&Limits { sign_ins_per_minute: 60_000, ..Limits::default() });
         limiter.sign_in(address("192.0.2.1"), None).unwrap();
         assert!(limiter.failures_by_address.spends.is_empty());
         limiter.sign_in_failed(address("192.0.2.1"), None);
         assert_eq!(limiter.failures_by_address.spends.len(), 1);
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
         limiter.sweep();
         assert!(limiter.failures_by_address.spends.is_empty());
     }

@@ -15,7 +15,7 @@ use utoipa::openapi::{ObjectBuilder, Required, ResponseBuilder, Type};
 
 pub(super) use shapes::{EntryShape, InviteForm, LoginForm, Refusal, RoomForm, RoomShape, SetupForm, SignUpForm};
 
-use super::error::Problem;
+use super::error::Document;
 use super::{about, accounts, health, history, login, rooms};
 
 const TEXT: &str = "\
@@ -57,7 +57,7 @@ pub(super) async fn description() -> Response {
         (name = "server", description = "what runs here, and whether it does"),
         (name = "pages", description = "what a browser shows"),
     ),
-    components(schemas(Problem)),
+    components(schemas(Document)),
     security((), ("cookie" = []), ("bearer" = [])),
     paths(
         login::login, login::logout, accounts::setup, accounts::signup, accounts::invite, accounts::user,
