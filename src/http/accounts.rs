@@ -19,7 +19,7 @@ use super::openapi::{InviteForm, Refusal, SetupForm, SignUpForm};
 use super::peer::Peer;
 use super::who::{Admin, Chatter};
 use crate::auth::{random_key, sha256};
-use crate::chat::{Invalid, Name, Role};
+use crate::chat::{Invalid, Role};
 use crate::config::SignUp;
 use crate::store::{Account, Invitation, NewAccount, Secret, StoreError};
 
@@ -112,24 +112,15 @@ pub(super) async fn signup(
         return Err(Problem::new(StatusCode::FORBIDDEN, "sign_up_closed")
             .detail("this server has no open sign-up; ask an administrator for an invitation link"));
     }
-    // Guessing invitations, and hashing for nothing, costs as much as guessing passwords.
-    edge.limiter.sign_in(peer.address, None).map_err(too_many)?;
-    let name: Name = fields.text("username")?.parse()?;
-    let account = NewAccount {
-        name,
+    let new = NewAccount {
+        name: fields.text("username")?.parse()?,
         role: Role::User,
-        password_hash: hashed(&edge, fields.text("password")?).await?,
+        password_hash: Secret::new(Vec::new()),
         invitation: invite.as_deref().map(sha256),
     };
-    let account: Account = match edge.store.add_account(account).await {
-        Ok(account) => account,
-        Err(e) => {
-            if matches!(e, StoreError::InvitationInvalid | StoreError::NameTaken) {
-                edge.limiter.sign_in_failed(peer.address, None);
-            }
-            return Err(e.into());
-        }
-    };
+    // A task of its own: hanging up does not stop the count.
+    let making = tokio::spawn(made(Arc::clone(&edge), peer.clone(), new, fields.text("password")?));
+    let account = making.await.map_err(|e| Problem::internal(&e))??;
     signed_in(&edge, &peer, &headers, account, None, fields.is_json()).await
 }
 
@@ -159,6 +150,19 @@ pub(super) async fn invite(
     edge.store.add_invitation(Invitation { key: sha256(&key), role, expires_at }).await?;
     let link = format!("{}/signup?invite={key}", peer.base_url(edge.config.listen));
     Ok(Json(Invited { link, key, role, expires_at }))
+}
+
+/// Makes the account. Guessing invitations, and hashing for nothing, costs as much as guessing passwords.
+async fn made(edge: Arc<Edge>, peer: Peer, new: NewAccount, password: String) -> Result<Account, Problem> {
+    edge.limiter.sign_in(peer.address, None).map_err(too_many)?;
+    let _turn = edge.turns.take().await?;
+    edge.limiter.sign_in(peer.address, None).map_err(too_many)?;
+    let password_hash = hashed(&edge, password).await?;
+    let made = edge.store.add_account(NewAccount { password_hash, ..new }).await;
+    if matches!(made, Err(StoreError::InvitationInvalid | StoreError::NameTaken)) {
+        edge.limiter.sign_in_failed(peer.address, None);
+    }
+    Ok(made?)
 }
 
 fn setup_done() -> Problem {

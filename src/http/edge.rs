@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use tokio::sync::Semaphore;
 
 use super::limit::Limiter;
 use super::socket::Places;
+use super::turns::Turns;
 use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
 use crate::node::Node;
@@ -31,9 +31,8 @@ pub struct Edge {
     pub setup: SetupKey,
     /// Whether the process is on its way out: `/readyz` says so.
     pub draining: AtomicBool,
-    /// As many sign-ins are looked at together as passwords are hashed: the count of failures is looked at again
-    /// once it is one's turn, so that a thousand guesses sent at once are not a thousand guesses.
-    pub(super) turns: Semaphore,
+    /// The queue in front of the password hashing.
+    pub(super) turns: Turns,
     /// This process's rooms and connections.
     pub node: Arc<Node>,
     /// Open sockets, counted.
@@ -52,7 +51,7 @@ impl Edge {
     ) -> Self {
         Self {
             limiter: Limiter::new(&config.limits),
-            turns: Semaphore::new(config.limits.password_hashes_max.max(1)),
+            turns: Turns::new(config.limits.password_hashes_max),
             draining: AtomicBool::new(false),
             places: Places::new(&config.limits),
             node,

@@ -143,7 +143,7 @@ pub(super) fn too_many(after: RetryAfter) -> Problem {
 async fn checked(edge: Arc<Edge>, peer: Peer, username: String, password: String) -> Result<Option<Account>, Problem> {
     let name = username.parse::<Name>().ok();
     edge.limiter.sign_in(peer.address, name.as_ref()).map_err(too_many)?;
-    let _turn = edge.turns.acquire().await.map_err(|e| Problem::internal(&e))?;
+    let _turn = edge.turns.take().await?;
     // Again, now that those who came before have been counted.
     edge.limiter.sign_in(peer.address, name.as_ref()).map_err(too_many)?;
     let account = match &name {

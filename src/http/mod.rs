@@ -24,6 +24,7 @@ mod pages;
 pub mod peer;
 mod rooms;
 mod socket;
+mod turns;
 mod wanted;
 mod who;
 
