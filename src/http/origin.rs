@@ -9,7 +9,7 @@
 //! | with a Bearer token | always: no site can add that header to another's request, and the cookie is not read then |
 //! | with `Sec-Fetch-Site` | `same-origin`, `none`, or an `Origin` among `allowed_origins` |
 //! | with `Origin` | its host and port are the request's own, or it is among `allowed_origins` |
-//! | with neither | no session cookie: a script, not a browser |
+//! | with neither: a script, not a browser | no session cookie; or `/login`, `/signup`, `/setup`, which do not use it |
 //!
 //! `GET /logout` is part of the old front-end's contract and stays. Another site can still send a person there with
 //! an old browser that says nothing; all it does is end that session.
@@ -42,8 +42,9 @@ pub(super) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next:
     }
     Problem::new(StatusCode::FORBIDDEN, "cross_site")
         .detail(
-            "this request came from another site. Call it from this server's own page; or add the calling site to \
-             allowed_origins; or, in a script, send Authorization: Bearer instead of the cookie",
+            "this call has to come from this server's own page, and its Origin or Sec-Fetch-Site has to say so. From \
+             another site: have the operator add it to allowed_origins. In a script: send Authorization: Bearer \
+             instead of the cookie",
         )
         .into_response()
 }
@@ -66,7 +67,7 @@ fn may_pass(method: &Method, path: &str, headers: &HeaderMap, config: &Config) -
         (Some("same-origin" | "none"), _) => true,
         (Some(_), _) => is_listed(headers, config),
         (None, true) => is_own(headers, config) || is_listed(headers, config),
-        (None, false) => cookies::session_key(headers).is_none(),
+        (None, false) => matches!(path, "/login" | "/signup" | "/setup") || cookies::session_key(headers).is_none(),
     }
 }
 
@@ -136,6 +137,7 @@ mod tests {
     #[test]
     fn scripts_without_a_cookie_or_with_a_token_may() {
         assert!(posts(&[]));
+        assert!(passes(Method::POST, "/login", &[COOKIE]), "signing in again");
         assert!(posts(&[COOKIE, ("authorization", "Bearer x"), ("origin", "https://evil.example")]));
     }
 
