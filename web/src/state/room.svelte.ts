@@ -94,7 +94,7 @@ export class OpenRoom {
   refused(refusal: Refusal): boolean {
     if (refusal.roomId !== this.roomId) return false;
     if (refusal.code === 'room_unknown') {
-      this.#miss(this.log.entries.length > 0 ? 'gone' : 'unknown');
+      this.#miss(this.#unknownOrGone());
     } else if (refusal.code === 'after_past_end') {
       // The server's log is another one than ours (a backup was restored): start over.
       this.#connection.refused('room');
@@ -113,8 +113,13 @@ export class OpenRoom {
     this.#miss('gone');
   }
 
+  #unknownOrGone(): 'unknown' | 'gone' {
+    return this.log.entries.length > 0 ? 'gone' : 'unknown';
+  }
+
   #miss(how: 'unknown' | 'gone'): void {
     this.missing ??= how;
+    clearTimeout(this.#membersTimer);
     this.#connection.refused('room');
     this.#connection.unsubscribe('room');
   }
@@ -180,11 +185,12 @@ export class OpenRoom {
 
   #askMembers(): void {
     clearTimeout(this.#membersTimer);
+    if (this.missing) return;
     this.#membersTimer = setTimeout(() => {
       api.members(this.roomId).then(
         (answer) => (this.members = answer.members),
         (error: unknown) => {
-          if (api.asProblem(error).code === 'room_unknown') this.#miss('unknown');
+          if (api.asProblem(error).code === 'room_unknown') this.#miss(this.#unknownOrGone());
         },
       );
     }, MEMBERS_AFTER_MS);
