@@ -97,7 +97,8 @@ export class Server {
         if (error) reject(new Error(`${verb.join(' ')}: ${stderr}`));
         else resolve(stdout.trim());
       });
-      child.stdin.end(input);
+      // Whoever refuses the command does not read its input.
+      child.stdin.on('error', () => {}).end(input);
     });
   }
 }
