@@ -7,6 +7,7 @@
 
 mod connections;
 mod cursor;
+mod frames;
 mod hub;
 mod lobby;
 mod outbox;
@@ -14,15 +15,17 @@ mod post;
 mod presence;
 mod pump;
 mod ring;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use connections::{Connections, Ticket};
 pub use cursor::Slot;
-pub use outbox::{Closing, Outbox, Sink, Want};
+pub use outbox::{Closing, Outbox, Want};
 pub use presence::Presence;
 pub use pump::pump;
+pub use wire::Sink;
 
 use crate::chat::{Draft, Limits, Name, RoomId};
 use crate::session::{AckMode, Start};
@@ -198,3 +201,6 @@ impl Node {
         Ok(slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,21 +4,17 @@
 //! cannot be written lags); control frames are bounded in bytes. One lock, held for a write that never waits.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use parking_lot::Mutex;
-use tokio::io::AsyncWrite;
 
 use super::cursor::{Cursor, Flavour, Slot, State, Topic};
-use super::hub::Frames;
+use super::frames::Frames;
 use super::post::{Post, web_socket_frame, web_socket_text};
-
-/// The writing half of a socket.
-pub type Sink = Pin<Box<dyn AsyncWrite + Send>>;
+use super::wire::{Sink, Wire};
 
 /// Why a connection is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,39 +44,10 @@ pub struct Outbox {
     bytes_max: usize,
 }
 
-struct Wire {
-    sink: Sink,
-    /// What a write left over: goes first.
-    rest: Bytes,
-    /// Control frames, whole ones: go next.
-    control: BytesMut,
-    cursors: Vec<Option<Cursor>>,
-    /// The generation of the next slot.
-    generation: u32,
-    /// Where to look for a lagging cursor next, so that each gets its turn.
-    turn: usize,
-    /// The connection's task.
-    task: Waker,
-    closing: Option<Closing>,
-    dead: bool,
-    sent_at: Instant,
-}
-
 impl Outbox {
     /// Over a socket's writing half; at most `bytes_max` bytes of control frames wait.
     pub fn new(sink: Sink, bytes_max: usize, now: Instant) -> Arc<Self> {
-        let wire = Wire {
-            sink,
-            rest: Bytes::new(),
-            control: BytesMut::new(),
-            cursors: Vec::new(),
-            generation: 0,
-            turn: 0,
-            task: Waker::noop().clone(),
-            closing: None,
-            dead: false,
-            sent_at: now,
-        };
+        let wire = Wire::new(sink, now);
         Arc::new(Self { wire: Mutex::new(wire), bytes_max })
     }
 
@@ -259,84 +226,5 @@ impl Outbox {
             wire.control.clear();
         }
         wire.task.wake_by_ref();
-    }
-}
-
-impl Wire {
-    fn cursor(&mut self, slot: Slot) -> Option<&mut Cursor> {
-        self.cursors.get_mut(slot.at).and_then(Option::as_mut).filter(|cursor| cursor.slot == slot)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.rest.is_empty() && self.control.is_empty() && !self.dead
-    }
-
-    /// The next cursor that the connection has to do something about; each gets its turn.
-    fn next_turn(&mut self) -> Option<Want> {
-        let count = self.cursors.len();
-        for step in 0..count {
-            let at = (self.turn + step) % count;
-            let Some(cursor) = self.cursors.get(at)? else { continue };
-            let want = match cursor.state {
-                State::Lagging => Want::CatchUp(cursor.slot),
-                State::Gone => Want::Gone(cursor.slot),
-                State::Held | State::Live => continue,
-            };
-            self.turn = at + 1;
-            return Some(want);
-        }
-        None
-    }
-
-    /// Remembers whom to wake.
-    fn attend(&mut self, cx: &Context<'_>) {
-        if !self.task.will_wake(cx.waker()) {
-            self.task = cx.waker().clone();
-        }
-    }
-
-    /// Writes frames now; what the socket does not take becomes the rest. Only called while nothing else waits, or
-    /// by the connection itself behind what waits.
-    fn write(&mut self, bytes: Bytes) {
-        if !self.rest.is_empty() || !self.control.is_empty() {
-            self.control.extend_from_slice(&bytes);
-            return;
-        }
-        self.rest = bytes;
-        // Pending has told the socket to wake the connection's task.
-        let _ = self.flush();
-    }
-
-    /// Ready when nothing waits any more, or when the socket is gone.
-    fn flush(&mut self) -> Poll<()> {
-        // The socket is to wake the connection's task, whoever writes.
-        let task = std::mem::replace(&mut self.task, Waker::noop().clone());
-        let flushed = self.flush_with(&mut Context::from_waker(&task));
-        self.task = task;
-        flushed
-    }
-
-    fn flush_with(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.dead {
-                self.rest = Bytes::new();
-                self.control = BytesMut::new();
-                return Poll::Ready(());
-            }
-            if self.rest.is_empty() {
-                if self.control.is_empty() {
-                    return Poll::Ready(());
-                }
-                self.rest = std::mem::take(&mut self.control).freeze();
-            }
-            match self.sink.as_mut().poll_write(cx, &self.rest) {
-                Poll::Ready(Ok(written)) if written > 0 => {
-                    self.rest.advance(written);
-                    self.sent_at = Instant::now();
-                }
-                Poll::Ready(_) => self.dead = true,
-                Poll::Pending => return Poll::Pending,
-            }
-        }
     }
 }

@@ -1,0 +1,126 @@
+//! What a connection writes to: the socket, what waits for it, and the cursors. Always behind the outbox's lock.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncWrite;
+
+use super::cursor::{Cursor, Slot, State};
+use super::outbox::{Closing, Want};
+
+/// The writing half of a socket.
+pub type Sink = Pin<Box<dyn AsyncWrite + Send>>;
+
+pub(super) struct Wire {
+    pub(super) sink: Sink,
+    /// What a write left over: goes first.
+    rest: Bytes,
+    /// Control frames, whole ones: go next.
+    pub(super) control: BytesMut,
+    pub(super) cursors: Vec<Option<Cursor>>,
+    /// The generation of the next slot.
+    pub(super) generation: u32,
+    /// Where to look for a lagging cursor next, so that each gets its turn.
+    turn: usize,
+    /// The connection's task.
+    pub(super) task: Waker,
+    pub(super) closing: Option<Closing>,
+    pub(super) dead: bool,
+    pub(super) sent_at: Instant,
+}
+
+impl Wire {
+    pub(super) fn new(sink: Sink, now: Instant) -> Self {
+        Self {
+            sink,
+            rest: Bytes::new(),
+            control: BytesMut::new(),
+            cursors: Vec::new(),
+            generation: 0,
+            turn: 0,
+            task: Waker::noop().clone(),
+            closing: None,
+            dead: false,
+            sent_at: now,
+        }
+    }
+
+    pub(super) fn cursor(&mut self, slot: Slot) -> Option<&mut Cursor> {
+        self.cursors.get_mut(slot.at).and_then(Option::as_mut).filter(|cursor| cursor.slot == slot)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.rest.is_empty() && self.control.is_empty() && !self.dead
+    }
+
+    /// The next cursor that the connection has to do something about; each gets its turn.
+    pub(super) fn next_turn(&mut self) -> Option<Want> {
+        let count = self.cursors.len();
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            let Some(cursor) = self.cursors.get(at)? else { continue };
+            let want = match cursor.state {
+                State::Lagging => Want::CatchUp(cursor.slot),
+                State::Gone => Want::Gone(cursor.slot),
+                State::Held | State::Live => continue,
+            };
+            self.turn = at + 1;
+            return Some(want);
+        }
+        None
+    }
+
+    /// Remembers whom to wake.
+    pub(super) fn attend(&mut self, cx: &Context<'_>) {
+        if !self.task.will_wake(cx.waker()) {
+            self.task = cx.waker().clone();
+        }
+    }
+
+    /// Writes frames now; what the socket does not take becomes the rest. Only called while nothing else waits, or
+    /// by the connection itself behind what waits.
+    pub(super) fn write(&mut self, bytes: Bytes) {
+        if !self.rest.is_empty() || !self.control.is_empty() {
+            self.control.extend_from_slice(&bytes);
+            return;
+        }
+        self.rest = bytes;
+        // Pending has told the socket to wake the connection's task.
+        let _ = self.flush();
+    }
+
+    /// Ready when nothing waits any more, or when the socket is gone.
+    pub(super) fn flush(&mut self) -> Poll<()> {
+        // The socket is to wake the connection's task, whoever writes.
+        let task = std::mem::replace(&mut self.task, Waker::noop().clone());
+        let flushed = self.flush_with(&mut Context::from_waker(&task));
+        self.task = task;
+        flushed
+    }
+
+    fn flush_with(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.dead {
+                self.rest = Bytes::new();
+                self.control = BytesMut::new();
+                return Poll::Ready(());
+            }
+            if self.rest.is_empty() {
+                if self.control.is_empty() {
+                    return Poll::Ready(());
+                }
+                self.rest = std::mem::take(&mut self.control).freeze();
+            }
+            match self.sink.as_mut().poll_write(cx, &self.rest) {
+                Poll::Ready(Ok(written)) if written > 0 => {
+                    self.rest.advance(written);
+                    self.sent_at = Instant::now();
+                }
+                Poll::Ready(_) => self.dead = true,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
