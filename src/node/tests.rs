@@ -91,6 +91,8 @@ struct Bench {
     node: Arc<Node>,
     store: Store,
     room: RoomId,
+    /// What the sockets of those who have entered took, with the first offset that each was promised.
+    crowd: Mutex<Vec<(u64, Arc<Mutex<Vec<u8>>>)>>,
     _folder: tempfile::TempDir,
 }
 
@@ -109,12 +111,25 @@ impl Bench {
         let room = store.create_room("room".parse().unwrap()).await.unwrap().id;
         let node = Node::new(store.clone(), limits, Duration::ZERO);
         tokio::spawn(pump(Arc::clone(&node), store.tail().unwrap()));
-        Self { node, store, room, _folder: folder }
+        Self { node, store, room, crowd: Mutex::default(), _folder: folder }
     }
 
     async fn say(&self, name: &str, text: &str) -> u64 {
         let draft = Draft::new(self.room, name.parse().unwrap(), text, None, 1_000).unwrap();
         settled(self.node.say(draft)).await.unwrap().offset
+    }
+
+    /// Waits until everybody who has entered has seen this offset. Nothing is said meanwhile: a wake-up that got lost
+    /// is not made good by the next message.
+    async fn all_have_seen(&self, offset: u64) {
+        let crowd = self.crowd.lock().clone();
+        for (first, took) in crowd {
+            let started = Instant::now();
+            while first <= offset && !offsets_until(&took.lock(), offset) {
+                assert!(started.elapsed() < Duration::from_secs(20), "offset {offset} never came");
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     /// Subscribes, and serves the connection until its cursor has passed the log's end; answers what the socket took
@@ -137,6 +152,7 @@ impl Bench {
             Start::After(offset) => offset + 1,
             Start::History(n) => (entered.last + u64::from(!entered.announced)).saturating_sub(n).max(1),
         };
+        self.crowd.lock().push((first, Arc::clone(&took)));
         let serve = async {
             loop {
                 match poll_fn(|cx| outbox.poll_want(cx)).await {
@@ -173,7 +189,7 @@ impl Bench {
 fn offsets_until(took: &[u8], end: u64) -> bool {
     let mark = format!("\"offset\":{end},");
     // Behind the mark stand the id and the time: the frame is whole when NUL follows.
-    memchr::memmem::find(took, mark.as_bytes()).is_some_and(|at| memchr::memchr(0, &took[at..]).is_some())
+    memchr::memmem::rfind(took, mark.as_bytes()).is_some_and(|at| memchr::memchr(0, &took[at..]).is_some())
 }
 
 fn run(seed: u64) {
@@ -198,7 +214,16 @@ fn run(seed: u64) {
                 last = bench.say("speaker", "hello").await;
             }
         }
-        last = last.max(bench.say("speaker", "the end").await);
+        while bench.crowd.lock().len() < people.len() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..50 {
+            for _ in 0..dice.roll(4) {
+                bench.say("speaker", "hello").await;
+            }
+            last = last.max(bench.say("speaker", "anybody missing?").await);
+            bench.all_have_seen(last).await;
+        }
         end.send(last).unwrap();
         for person in people {
             person.await.unwrap();
@@ -240,4 +265,21 @@ async fn a_broadcaster_that_comes_late_meets_nobody_in_a_place_that_is_used_agai
     outbox.deliver(slot, &mut || panic!("nobody is there"));
     assert!(outbox.lagging(slot).is_none() && outbox.lagging(second.slot()).is_some());
     bench.node.leave(second, &outbox, Leaving::Said);
+}
+
+#[tokio::test]
+async fn what_passes_by_while_a_cursor_looks_at_the_tail_is_not_missed() {
+    let bench = Bench::new(&Limits::default()).await;
+    let (took, dice) = (Arc::new(Mutex::new(Vec::new())), Dice(1));
+    let outbox = Outbox::new(Box::pin(Whimsical { took, dice }), 1 << 20, Instant::now());
+    let member = bench.node.watch(&outbox, &Wish { id: None, ack: AckMode::Auto, version: Version::V1_2 });
+    let slot = member.slot();
+    let (_, _, flavour) = outbox.lagging(slot).unwrap();
+    // It has looked and found nothing; before it can say so, a broadcaster comes by and sees that it lags.
+    outbox.deliver(slot, &mut || panic!("a lagging cursor takes nothing"));
+    outbox.serve(slot, &flavour, &[]);
+    assert!(outbox.lagging(slot).is_some(), "it has to look again");
+    outbox.serve(slot, &flavour, &[]);
+    assert!(outbox.lagging(slot).is_none(), "now it is live");
+    bench.node.leave(member, &outbox, Leaving::Said);
 }
