@@ -6,4 +6,6 @@ mod support;
 mod cli;
 mod config;
 mod faults;
+mod protocol_document;
+mod rules;
 mod talk;
