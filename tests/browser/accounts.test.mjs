@@ -36,7 +36,7 @@ test('a link without the right key makes nobody administrator', async (house) =>
   await person.page.goto('/setup?key=guessed');
   await person.makeAccount('thief', PASSWORD);
   await person.at('form-error').waitFor();
-  assert.match(await person.at('form-error').innerText(), /열쇠/);
+  assert.match(await person.at('form-error').innerText(), /링크가 맞지 않아요/);
 });
 
 test('a wrong password is told in words, and the right one leads to where one wanted to go', async (house) => {

@@ -26,7 +26,7 @@ test('two people in one room hear each other and see the right count', async (ho
 
   await minsu.at('member-count').click();
   const names = minsu.at('members').locator('li');
-  await eventually(async () => assert.deepEqual(await names.allInnerTexts(), ['지연', '민수나']));
+  await eventually(async () => assert.deepEqual(await names.allInnerTexts(), ['지연', '민수 나']));
 
   await jiyeon.page.close();
   await minsu.counts(1);

@@ -52,7 +52,7 @@ test('a message of 2,000 characters is sent, one of 2,001 is not and says why', 
   await minsu.at('composer').fill('글'.repeat(1_900));
   assert.match(await minsu.at('chars-left').innerText(), /100자 남음/);
   await minsu.say('글'.repeat(2_001));
-  assert.match(await minsu.at('chars-left').innerText(), /1자 넘침/);
+  assert.match(await minsu.at('chars-left').innerText(), /1자 초과/);
   assert.equal((await minsu.at('composer').inputValue()).length, 2_001);
   // An emoji is one character, however it is stored.
   await minsu.say('👍'.repeat(2_000));

@@ -10,6 +10,11 @@ export function pickLanguage(wanted: readonly string[]): Language {
   return 'en';
 }
 
+/** The same language as the person's browser writes it, with the region: "en-GB". */
+export function pickLocale(wanted: readonly string[], language: Language): string {
+  return wanted.find((tag) => tag.toLowerCase().split('-')[0] === language) ?? language;
+}
+
 /** What a problem means to the person. The server's own detail is English, so only English shows it. */
 export function explain(words: Words, problem: { code: string; limit?: number | undefined; detail?: string | undefined }): string {
   const known: Record<string, (limit?: number) => string> = words.problem;

@@ -1,5 +1,5 @@
 // Times as people say them, in the page's language and the person's time zone.
-import type { Language, Words } from './i18n';
+import type { Words } from './i18n';
 import { localDay } from './timeline';
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -12,8 +12,9 @@ export class Clock {
   #short: Intl.DateTimeFormat;
   #full: Intl.DateTimeFormat;
 
-  constructor(language: Language, words: Words) {
-    const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, options);
+  /** `locale` is a language with its region, which decides between 9:05 PM and 21:05. */
+  constructor(locale: string, words: Words) {
+    const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
     this.#words = words;
     this.#time = format({ hour: 'numeric', minute: '2-digit' });
     this.#day = format({ year: 'numeric', month: 'long', day: 'numeric', weekday: 'long' });
