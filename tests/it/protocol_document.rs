@@ -56,6 +56,31 @@ async fn the_example_session_happens_as_it_stands_there() {
     assert!(replayed > 15, "the document holds a session, of which {replayed} steps were found");
 }
 
+#[tokio::test]
+async fn an_error_ends_a_transaction_there_and_a_told_refusal_does_not() {
+    let server = Server::start().await;
+    for (listens, last) in [(false, 1), (true, 2)] {
+        let room = server.room("a").await;
+        let mut client = server.connect("minsu").await;
+        if listens {
+            client.listen_for_errors().await;
+        }
+        client.send("BEGIN\ntransaction:t\n\n\0").await;
+        for text in ["first", " ", "third"] {
+            let body = serde_json::json!({"roomId": room.to_string(), "message": text}).to_string();
+            client.say_body(&body, "", "transaction:t\n").await;
+        }
+        client.send("COMMIT\ntransaction:t\nreceipt:done\n\n\0").await;
+        client.until(if listens { "RECEIPT" } else { "ERROR" }).await;
+        eventually("it is in the log", || async { server.room_state(room).await.last_offset == last }).await;
+        // What is said next comes behind everything that the transaction has left.
+        let mut other = server.connect("jiyeon").await;
+        other.say(room, "behind", "r").await;
+        other.until("RECEIPT").await;
+        assert_eq!(server.room_state(room).await.last_offset, last + 1);
+    }
+}
+
 #[test]
 fn every_error_code_is_explained_and_every_explained_one_exists() {
     let mut made = BTreeSet::new();

@@ -155,10 +155,13 @@ impl Connection {
         }
     }
 
-    /// Performs effects in their order, and those that follow from them behind.
+    /// Performs effects in their order, and those that follow from them behind. After an ERROR nothing more is done,
+    /// such as the SENDs of a transaction behind one that was refused.
     pub(super) async fn perform(&mut self, effects: Effects) {
         let mut todo: VecDeque<_> = effects.into_iter().collect();
-        while let Some(effect) = todo.pop_front() {
+        while let Some(effect) = todo.pop_front()
+            && !self.closing
+        {
             let more = self.perform_one(effect).await;
             for (at, effect) in more.into_iter().enumerate() {
                 todo.insert(at, effect);
