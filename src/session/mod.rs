@@ -13,7 +13,7 @@ mod request;
 mod subscriptions;
 mod transactions;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smallvec::smallvec;
 
@@ -34,6 +34,9 @@ pub const HEART_BEAT: (u32, u32) = (10_000, 10_000);
 /// The `server` header of CONNECTED (STOMP 1.2, CONNECTED Frame).
 const SERVER: &str = concat!("Sarangbang/", env!("CARGO_PKG_VERSION"));
 
+/// Further away than any connection lives.
+const AGES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// One connection's STOMP session.
 pub struct Session {
     /// Its id, the `session` header of CONNECTED.
@@ -43,6 +46,8 @@ pub struct Session {
     pulse: Pulse,
     subscriptions: Subscriptions,
     transactions: Transactions,
+    /// How many MESSAGEs the session itself has made, on `/user/queue/errors`.
+    told: u64,
 }
 
 #[derive(PartialEq)]
@@ -67,6 +72,7 @@ impl Session {
             pulse: Pulse::new(limits, now),
             subscriptions: Subscriptions::new(limits.subscriptions_max),
             transactions: Transactions::new(limits),
+            told: 0,
         }
     }
 
@@ -124,9 +130,11 @@ impl Session {
         if let Some(key) = refusal.undoes {
             self.subscriptions.remove_key(key);
         }
-        let listeners = self.subscriptions.errors();
-        if !refusal.fatal && !listeners.is_empty() {
-            return refusal.messages(self.version, &listeners);
+        if !refusal.fatal {
+            let told = self.tell(refusal);
+            if !told.is_empty() {
+                return told;
+            }
         }
         let mut error = Error::new(refusal.code, refusal.message.clone());
         if let Some(limit) = refusal.limit {
@@ -136,8 +144,11 @@ impl Session {
     }
 
     /// Something is to be known that refuses nothing: told on `/user/queue/errors`, if the client listens there.
-    pub fn tell(&self, notice: &Refusal) -> Effects {
-        notice.messages(self.version, &self.subscriptions.errors())
+    pub fn tell(&mut self, notice: &Refusal) -> Effects {
+        self.told += 1;
+        // The session's own id in front: a message id is like no other, also over all sessions (STOMP 1.2, MESSAGE).
+        let id = format!("{}-{}", self.id, self.told);
+        notice.messages(self.version, &id, &self.subscriptions.errors())
     }
 
     /// Something ended the session from outside: say why, then close.
@@ -160,7 +171,8 @@ impl Session {
 
     /// When [`Session::on_tick`] wants to be called next.
     pub fn deadline(&self, sent_at: Instant) -> Instant {
-        self.pulse.deadline(sent_at)
+        // An ended session wants nothing; it only waits for answers that are on their way.
+        if self.state == State::Ended { sent_at + AGES } else { self.pulse.deadline(sent_at) }
     }
 
     /// The subscriptions that have entered and not left.

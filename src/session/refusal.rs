@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::effect::{Effect, Effects, Receipt};
-use super::subscriptions::SubscriptionKey;
+use super::subscriptions::{AckMode, Listener, SubscriptionKey};
 use crate::chat::{Invalid, RoomId};
 use crate::stomp::{Command, FrameBuilder, Version};
 
@@ -60,18 +60,20 @@ impl Refusal {
         self
     }
 
-    /// As MESSAGEs for the subscriptions (by id) that listen on `/user/queue/errors`.
-    pub(super) fn messages(&self, version: Version, listeners: &[Option<Box<str>>]) -> Effects {
+    /// As MESSAGEs, called `id`, for the subscriptions that listen on `/user/queue/errors`.
+    pub(super) fn messages(&self, version: Version, id: &str, listeners: &[Listener]) -> Effects {
         let body = serde_json::to_vec(self).unwrap_or_default();
-        let message = |id: &Option<Box<str>>| {
+        let message = |listener: &Listener| {
             let mut frame = FrameBuilder::new(Command::Message, version)
                 .header("destination", "/user/queue/errors")
                 .header("content-type", "application/json;charset=UTF-8");
-            if let Some(id) = id {
-                frame = frame.header("subscription", id);
+            if let Some(subscription) = &listener.id {
+                frame = frame.header("subscription", subscription);
             }
-            // Every error is its own; its id needs to be unique for nobody but an ACK, which these do not want.
-            frame = frame.header("message-id", &format!("error-{}", self.code));
+            frame = frame.header("message-id", id);
+            if listener.ack == AckMode::Client && version == Version::V1_2 {
+                frame = frame.header("ack", id);
+            }
             if let Some(Receipt(id)) = &self.receipt {
                 frame = frame.header("receipt-id", id);
             }

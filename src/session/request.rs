@@ -78,7 +78,7 @@ impl Session {
             Called::Id(id) => Some(id.clone()),
             Called::Destination(_) => None,
         };
-        let key = self.subscriptions.add(called, destination)?;
+        let key = self.subscriptions.add(called, destination, ack)?;
         Ok(match destination {
             Destination::Room(room) => smallvec![Effect::Enter { key, id, ack, room, start, receipt }],
             Destination::Rooms => smallvec![Effect::Watch { key, id, ack, receipt }],

@@ -29,6 +29,13 @@ struct Subscription {
     key: SubscriptionKey,
     called: Called,
     destination: Destination,
+    ack: AckMode,
+}
+
+/// A subscription to `/user/queue/errors`: its id, and how its MESSAGEs are acknowledged.
+pub(super) struct Listener {
+    pub(super) id: Option<Box<str>>,
+    pub(super) ack: AckMode,
 }
 
 /// At most so many, each called differently.
@@ -44,7 +51,12 @@ impl Subscriptions {
     }
 
     /// Takes a subscription in.
-    pub(super) fn add(&mut self, called: Called, destination: Destination) -> Result<SubscriptionKey, Error> {
+    pub(super) fn add(
+        &mut self,
+        called: Called,
+        destination: Destination,
+        ack: AckMode,
+    ) -> Result<SubscriptionKey, Error> {
         if let Called::Id(id) = &called
             && id.len() > SUBSCRIPTION_ID_BYTES_MAX
         {
@@ -64,7 +76,7 @@ impl Subscriptions {
         }
         let key = SubscriptionKey(self.next);
         self.next += 1;
-        self.all.push(Subscription { key, called, destination });
+        self.all.push(Subscription { key, called, destination, ack });
         Ok(key)
     }
 
@@ -86,13 +98,16 @@ impl Subscriptions {
         self.all.iter().any(|held| matches!(&held.called, Called::Id(held) if **held == *id))
     }
 
-    /// The ids of those that listen on `/user/queue/errors`.
-    pub(super) fn errors(&self) -> Vec<Option<Box<str>>> {
+    /// Those that listen on `/user/queue/errors`.
+    pub(super) fn errors(&self) -> Vec<Listener> {
         let listening = self.all.iter().filter(|held| held.destination == Destination::Errors);
         listening
-            .map(|held| match &held.called {
-                Called::Id(id) => Some(id.clone()),
-                Called::Destination(_) => None,
+            .map(|held| {
+                let id = match &held.called {
+                    Called::Id(id) => Some(id.clone()),
+                    Called::Destination(_) => None,
+                };
+                Listener { id, ack: held.ack }
             })
             .collect()
     }
