@@ -82,14 +82,13 @@ impl Connection {
 
     /// Bytes of one WebSocket message: frames, parts of frames, heart-beats.
     pub(super) async fn on_bytes(&mut self, bytes: Bytes) {
+        // Half a frame is a sign of life too (STOMP 1.2, Heart-beating: "any new data").
+        self.sign_of_life();
         self.decoder.feed(bytes);
         while !self.closing {
             let effects = match self.decoder.next() {
                 Ok(None) => return,
-                Ok(Some(Decoded::HeartBeat)) => {
-                    self.sign_of_life();
-                    continue;
-                }
+                Ok(Some(Decoded::HeartBeat)) => continue,
                 Ok(Some(Decoded::Frame(frame))) => self.session.on_frame(frame, Instant::now()),
                 Err(error) => {
                     let receipt = error.receipt().map(|id| crate::session::Receipt(id.into()));

@@ -85,10 +85,7 @@ async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) -
                     }
                     on_message(connection, message).await;
                 }
-                Some(Err(error)) => {
-                    on_broken(connection, &error);
-                    return End::Theirs;
-                }
+                Some(Err(error)) => return on_broken(connection, &error).await,
                 None => return End::Gone,
             },
             () = &mut timer => connection.tick(Instant::now()).await,
@@ -113,27 +110,33 @@ async fn on_message(connection: &mut Connection, message: Message) {
     }
 }
 
-/// The WebSocket itself was broken by the peer. The library closes with the right code; STOMP says why before.
-fn on_broken(connection: &mut Connection, error: &SocketError) {
+/// The WebSocket itself was broken by the peer: STOMP says why, then comes the close.
+async fn on_broken(connection: &mut Connection, error: &SocketError) -> End {
     match error {
         SocketError::PayloadTooLong { max_len, .. } => {
-            connection.say_last(Error::new("frame_too_large", format!("a message has at most {max_len} bytes")));
+            // The library closes for a large frame, and not for a large message in fragments: this side always does.
+            let error = Error::new("frame_too_large", format!("a message has at most {max_len} bytes"));
+            let effects = connection.session.end(error);
+            connection.perform(effects).await;
+            return End::Ours;
         }
+        // The library closes, with the right code.
         SocketError::Protocol(error) => {
             connection.say_last(Error::new("bad_frame", format!("the WebSocket protocol was broken: {error}")));
         }
         _ => {}
     }
+    End::Theirs
 }
 
 /// Sends what waits, and gives the peer a moment to read it and to close from its side: a socket that is dropped
 /// with unread bytes in it is reset, and takes the last frames with it.
 async fn hang_up(end: End, outbox: &Outbox, mut socket: WebSocketStream<Tap>) {
-    if matches!(end, End::Theirs) {
-        // One more poll hands over the library's close frame; after it, there is nothing more to come.
-        let _ = socket.next().await;
-    }
     let _ = timeout(CLOSING, async {
+        if matches!(end, End::Theirs) {
+            // One more poll hands over the library's close frame; after it, there is nothing more to come.
+            let _ = socket.next().await;
+        }
         poll_fn(|cx| outbox.poll_drained(cx)).await;
         let _ = poll_fn(|cx| outbox.poll_shutdown(cx)).await;
         socket.into_inner().discard(DISCARDED_BYTES_MAX).await;

@@ -107,13 +107,15 @@ impl Connection {
         };
         self.ticket.identify(&claims.name);
         let account = match self.edge.store.account(&claims.name).await {
+            // Disabling an account ends its tokens too; why they ended says more than that they did.
+            Ok(Some(account)) if account.disabled => {
+                let text = "this account is disabled; ask an administrator";
+                return self.session.end(Error::new("user_disabled", text));
+            }
             Ok(Some(account)) if account.token_epoch == claims.epoch => account,
             Ok(_) => return self.refuse_token(TokenError::Invalid),
             Err(error) => return self.session.refuse(&refusal_of(&error).fatal()),
         };
-        if account.disabled {
-            return self.session.end(Error::new("user_disabled", "this account is disabled; ask an administrator"));
-        }
         let now = Instant::now();
         let effects = self.session.accept(&account.name, account.role, expiry(&claims, now), now);
         self.speaker = Some(Speaker { name: account.name, token, claims });
