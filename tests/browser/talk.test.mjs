@@ -120,3 +120,39 @@ test('an address of no room says so, and leads back', async (house) => {
   await minsu.at('room-missing').getByRole('link').click();
   await minsu.at('no-rooms').waitFor();
 });
+
+const SLOW = { LIMITS__MESSAGES_BURST: 3, LIMITS__MESSAGES_PER_SECOND: 1 };
+
+test('a message that the server refuses says why, and can be sent again or dropped', SLOW, async (house) => {
+  await house.room('거실');
+  const minsu = await house.person('민수');
+  await minsu.enter('거실');
+  const words = ['하나', '둘', '셋', '넷', '다섯', '여섯', '일곱', '여덟'];
+  for (const text of words) await minsu.say(text);
+  await minsu.at('outgoing-error').first().waitFor();
+  assert.match(await minsu.at('outgoing-error').first().innerText(), /보내지 못했어요.*너무 빨리 보내고 있어요/s);
+  const failed = minsu.page.locator('[data-testid=outgoing][data-state=failed]');
+  const last = failed.last();
+  const dropped = await last.getByTestId('message-text').textContent();
+  await last.getByTestId('discard').click();
+  assert.equal(await minsu.focused(), 'composer');
+  await eventually(async () => {
+    if ((await failed.count()) > 0) await failed.first().getByTestId('retry').click();
+    assert.equal(await minsu.at('outgoing').count(), 0);
+  });
+  const heard = await minsu.heard();
+  assert.deepEqual(heard.toSorted(), words.filter((text) => text !== dropped).toSorted());
+  await minsu.seesEveryEntryOnce();
+});
+
+test('what was written and not sent waits while one looks into another room', async (house) => {
+  await house.room('거실');
+  await house.room('서재');
+  const minsu = await house.person('민수');
+  await minsu.enter('거실');
+  await minsu.at('composer').fill('아직 다 못 쓴 글');
+  await minsu.enter('서재');
+  assert.equal(await minsu.at('composer').inputValue(), '');
+  await minsu.enter('거실');
+  assert.equal(await minsu.at('composer').inputValue(), '아직 다 못 쓴 글');
+});

@@ -72,10 +72,8 @@ export class Server {
   }
 
   async stop() {
-    this.#child.kill('SIGTERM');
-    const late = setTimeout(() => this.#child.kill('SIGKILL'), 3_000);
-    await this.#ended;
-    clearTimeout(late);
+    // Nobody is left whom it could ask to come back, so there is no need to give it time for that.
+    await this.pullThePlug();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
