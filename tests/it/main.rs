@@ -5,7 +5,18 @@ mod support;
 
 mod cli;
 mod config;
+mod defects;
 mod faults;
 mod protocol_document;
 mod rules;
+mod spec_ack;
+mod spec_connect;
+mod spec_errors;
+mod spec_frames;
+mod spec_heartbeat;
+mod spec_receipts;
+mod spec_send;
+mod spec_subscribe;
+mod spec_transactions;
 mod talk;
+mod websocket;

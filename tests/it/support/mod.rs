@@ -1,7 +1,9 @@
 //! What the tests stand on: a server of their own, and clients that take nothing for granted.
 
 mod client;
+pub(crate) mod raw;
 mod server;
+pub(crate) mod speaker;
 
 pub(crate) use client::{Client, Event, Frame};
 pub(crate) use server::{Server, ServerBuilder};
