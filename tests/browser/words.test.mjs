@@ -20,7 +20,8 @@ const STRANGE = [
 ];
 const NAME = '<b>방</b> & "' + '아주긴이름'.repeat(9);
 
-for (const [screen, options] of [['desk', DESK], ['phone', PHONE]]) {
+const SMALL = { ...PHONE, viewport: { width: 320, height: 568 } };
+for (const [screen, options] of [['desk', DESK], ['phone', PHONE], ['very small phone', SMALL]]) {
   test(`long words, emoji, Arabic and HTML stay text and inside the screen of a ${screen}`, async (house) => {
     const roomId = await house.room(NAME);
     await house.account('지연');
@@ -63,7 +64,7 @@ test('the page speaks Korean or English, by the language of the browser', async 
   await house.room('거실');
   await house.account('minsu');
   for (const [locale, lang, title, people] of [
-    ['ko-KR', 'ko', '대화방', '1명이 함께 있어요'],
+    ['ko-KR', 'ko', '대화방', '1명이 있어요'],
     ['en-GB', 'en', 'Rooms', '1 person is here'],
     ['de-DE', 'en', 'Rooms', '1 person is here'],
   ]) {

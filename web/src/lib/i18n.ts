@@ -80,7 +80,7 @@ const ko = {
     removeSure: '정말 지우기',
   },
   room: {
-    people: (count: number) => `${count}명이 함께 있어요`,
+    people: (count: number) => (count === 1 ? '1명이 있어요' : `${count}명이 함께 있어요`),
     nobody: '아직 아무도 없어요',
     members: '함께 있는 사람',
     me: '나',
