@@ -134,13 +134,14 @@ async fn drain(edge: &Edge, handle: &Handle<SocketAddr>) {
     edge.draining.store(true, Ordering::Release);
     handle.graceful_shutdown(Some(DRAIN_SPREAD + DRAIN_MAX));
     let open = edge.node.connections.all();
-    let pause = DRAIN_SPREAD / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX);
+    let (pause, mut left) = (DRAIN_SPREAD / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX), open.len());
     let mut owed = Duration::ZERO;
     for connection in open {
         connection.end(Closing::Draining);
-        // A timer has a millisecond's grain: many connections share one pause.
+        left -= 1;
+        // A timer has a millisecond's grain: many connections share one pause. Nobody waits behind the last.
         owed += pause;
-        if owed >= Duration::from_millis(10) {
+        if owed >= Duration::from_millis(10) && left > 0 {
             sleep(owed).await;
             owed = Duration::ZERO;
         }

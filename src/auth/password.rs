@@ -74,7 +74,13 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
         let failed = |e: &dyn std::fmt::Display| PasswordError::Failed(e.to_string());
-        let _slot = self.slots.acquire().await.map_err(|e| failed(&e))?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|e| failed(&e))?;
+        // The slot goes with the work: a caller who hangs up does not make room for another hash beside this one.
+        let work = move || {
+            let done = work();
+            drop(slot);
+            done
+        };
         tokio::task::spawn_blocking(work).await.map_err(|e| failed(&e))
     }
 }

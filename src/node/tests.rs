@@ -29,9 +29,12 @@ impl Dice {
     }
 }
 
+/// What a socket took.
+type Took = Arc<Mutex<Vec<u8>>>;
+
 /// A socket that takes what the dice say; what it took is kept.
 struct Whimsical {
-    took: Arc<Mutex<Vec<u8>>>,
+    took: Took,
     dice: Dice,
 }
 
@@ -92,7 +95,7 @@ struct Bench {
     store: Store,
     room: RoomId,
     /// What the sockets of those who have entered took, with the first offset that each was promised.
-    crowd: Mutex<Vec<(u64, Arc<Mutex<Vec<u8>>>)>>,
+    crowd: Mutex<Vec<(u64, Took)>>,
     _folder: tempfile::TempDir,
 }
 

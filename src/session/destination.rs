@@ -15,9 +15,6 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Where SEND goes: the one destination that takes it.
-    pub const SEND: &str = "/pub/chat/message";
-
     /// The destination of a SUBSCRIBE.
     ///
     /// # Errors
@@ -34,17 +31,26 @@ impl Destination {
         };
         room.parse().map(Self::Room).map_err(|e| Error::new("room_unknown", format!("there is no such room: {e}")))
     }
+}
 
-    /// Checks the destination of a SEND.
-    ///
-    /// # Errors
-    /// `unknown_destination`.
-    pub fn check_send(path: &str) -> Result<(), Error> {
-        if path == Self::SEND {
-            return Ok(());
+/// What a SEND may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// `/pub/chat/message`: say something.
+    Message,
+    /// `/pub/chat/token`: nothing but a newer token, for a client that listens and says nothing.
+    Token,
+}
+
+impl Target {
+    /// The destination of a SEND.
+    pub(super) fn parse(path: &str) -> Result<Self, Error> {
+        match path {
+            "/pub/chat/message" => Ok(Self::Message),
+            "/pub/chat/token" => Ok(Self::Token),
+            _ => Err(Error::new("unknown_destination", "nothing can be sent to this destination")
+                .detail("SEND goes to /pub/chat/message, or with a newer token alone to /pub/chat/token.")),
         }
-        Err(Error::new("unknown_destination", "nothing can be sent to this destination")
-            .detail(format!("SEND goes to {}.", Self::SEND)))
     }
 }
 
@@ -74,7 +80,7 @@ mod tests {
 
     #[test]
     fn nobody_sends_to_a_subscription_destination() {
-        assert!(Destination::check_send("/pub/chat/message").is_ok());
-        assert!(Destination::check_send("/sub/chat/room/123e4567-e89b-42d3-a456-426614174000").is_err());
+        assert!(Target::parse("/pub/chat/message").is_ok());
+        assert!(Target::parse("/sub/chat/room/123e4567-e89b-42d3-a456-426614174000").is_err());
     }
 }

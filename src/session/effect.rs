@@ -58,6 +58,13 @@ pub enum Effect {
     Leave(SubscriptionKey),
     /// Somebody says something.
     Say(Say),
+    /// A newer token came by itself: it prolongs the session if it is this person's.
+    Renew {
+        /// The token, if there was one.
+        token: Option<Token>,
+        /// To be sent when it was taken.
+        receipt: Option<Receipt>,
+    },
     /// Close the socket once everything before was sent.
     Close(Close),
 }
@@ -177,7 +184,6 @@ impl Error {
         match self.code {
             "frame_too_large" => Close::TooLarge,
             "unavailable" => Close::Fault,
-            "draining" => Close::Restart,
             "not_connected"
             | "bad_frame"
             | "unknown_command"

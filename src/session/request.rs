@@ -2,7 +2,7 @@
 
 use smallvec::smallvec;
 
-use super::destination::Destination;
+use super::destination::{Destination, Target};
 use super::effect::{Close, Effect, Effects, Error, Receipt, Say, Start, Token};
 use super::payload::Payload;
 use super::subscriptions::{AckMode, Called};
@@ -50,7 +50,9 @@ impl Session {
 
     /// SEND (STOMP 1.2, SEND).
     fn on_send(&mut self, frame: &Frame, receipt: Option<Receipt>) -> Result<Effects, Error> {
-        Destination::check_send(required(frame, "destination")?)?;
+        if Target::parse(required(frame, "destination")?)? == Target::Token {
+            return Ok(smallvec![Effect::Renew { token: token(frame, false), receipt }]);
+        }
         let payload = match Payload::read(frame) {
             Ok(payload) => payload,
             Err(refusal) => return Ok(self.refuse(&refusal.receipt(receipt))),

@@ -155,3 +155,21 @@ async fn sigterm_tells_everybody_to_come_back_and_ends_well() {
     server.restart().await;
     assert_eq!(server.room_state(room).await.user_count, 0);
 }
+
+#[tokio::test]
+async fn who_only_listens_may_prolong_the_session_with_a_newer_token() {
+    let server = Server::builder().set("auth.token_minutes", 1).start().await;
+    let room = server.room("a").await;
+    server.person("a", sarangbang::chat::Role::User).await;
+    let mut client = server.socket().await;
+    client.connect(&server.token_for("a", 3).await).await;
+    client.subscribe("s", room, "").await;
+    client.message().await;
+    let newer = server.token("a");
+    client.send(&format!("SEND\ndestination:/pub/chat/token\ntoken:{newer}\nreceipt:t\n\n\0")).await;
+    assert_eq!(client.frame().await.header("receipt-id"), Some("t"));
+    assert_eq!(client.event_within(std::time::Duration::from_secs(6)).await, None, "the first token has ended by now");
+    server.person("b", sarangbang::chat::Role::User).await;
+    client.send(&format!("SEND\ndestination:/pub/chat/token\ntoken:{}\n\n\0", server.token("b"))).await;
+    assert_eq!(client.error().await.0.header("code"), Some("token_of_another"));
+}

@@ -25,6 +25,10 @@ impl Connection {
             Effect::Version(version) => self.decoder.set_version(version),
             Effect::Authenticate { token } => return self.authenticate(token).await,
             Effect::Say(say) => return self.say(say),
+            Effect::Renew { token, receipt } => match self.may_say(token) {
+                Ok(()) => return receipt.into_iter().map(Effect::Receipt).collect(),
+                Err(refusal) => return self.session.refuse(&refusal.receipt(receipt)),
+            },
             Effect::Enter { key, id, ack, room, start, receipt } => {
                 if let Err(refusal) = self.may_subscribe(room) {
                     let mut refusal = refusal.receipt(receipt);

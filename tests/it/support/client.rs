@@ -83,11 +83,6 @@ impl Client {
         matches!(self.event().await, Event::Frame(frame) if frame.command == "CONNECTED")
     }
 
-    /// The token that this client was connected with.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
-    }
-
     /// CONNECT with STOMP 1.2 and no heart-beats; waits for CONNECTED.
     pub(crate) async fn connect(&mut self, token: &str) -> Frame {
         self.token = token.to_owned();

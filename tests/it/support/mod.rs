@@ -6,7 +6,7 @@ mod server;
 pub(crate) mod speaker;
 
 pub(crate) use client::{Client, Event, Frame};
-pub(crate) use server::{Server, ServerBuilder};
+pub(crate) use server::Server;
 
 use std::future::Future;
 use std::time::Duration;

@@ -41,6 +41,7 @@ let statuses: Status[];
 let tokens: number;
 let tokenFails: boolean;
 let giveUp: boolean;
+let fresh: () => Promise<string>;
 let connection: Connection;
 const newest = () => Socket.all.at(-1)!;
 const settle = () => vi.advanceTimersByTimeAsync(0);
@@ -56,7 +57,8 @@ beforeEach(() => {
     if (tokenFails) throw new Error('offline');
     return `token${++tokens}`;
   };
-  connection = new Connection('ws://host/ws-stomp', token, {
+  fresh = async () => `token${tokens}`;
+  connection = new Connection('ws://host/ws-stomp', { renew: token, fresh: () => fresh() }, {
     onStatus: (status) => statuses.push(status),
     onErrorFrame: () => {},
     onNoToken: () => giveUp,
@@ -83,6 +85,23 @@ describe('a connection', () => {
     newest().accept();
     expect(newest().frames('CONNECT')[0]).toContain('token:token2');
     expect(statuses).toEqual(['connecting', 'open', 'waiting', 'connecting', 'open']);
+  });
+
+  it('shows the server a newer token in time, each one once', async () => {
+    await open();
+    const pass = async (seconds: number) => {
+      for (let past = 0; past < seconds; past += 5) {
+        newest().onmessage?.({ data: '\n' });
+        await vi.advanceTimersByTimeAsync(5_000);
+      }
+    };
+    await pass(60);
+    expect(newest().frames('SEND')).toHaveLength(0);
+    fresh = async () => 'newer';
+    await pass(60);
+    expect(newest().frames('SEND')).toHaveLength(1);
+    expect(newest().frames('SEND')[0]).toContain('destination:/pub/chat/token');
+    expect(newest().frames('SEND')[0]).toContain('token:newer');
   });
 
   it('promises no heart-beats, which a page in the background could not keep', async () => {

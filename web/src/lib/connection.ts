@@ -13,6 +13,14 @@ export interface Listener {
   onNoToken(error: unknown): boolean;
 }
 
+/** Where tokens come from. */
+export interface Tokens {
+  /** A new one. */
+  renew(): Promise<string>;
+  /** The one in hand, or a new one when little time is left. */
+  fresh(): Promise<string>;
+}
+
 export interface Topic {
   id: string;
   destination: string;
@@ -26,10 +34,15 @@ export interface Topic {
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 10_000;
 const AGAIN_MS = 3_000;
+/** How often it is looked whether the token of an open connection is still good for a while. */
+const LOOK_MS = 20_000;
 
 export class Connection {
   #url: string;
-  #token: () => Promise<string>;
+  #tokens: Tokens;
+  /** The token that the server knows. */
+  #shown = '';
+  #looking: ReturnType<typeof setInterval> | undefined;
   #listener: Listener;
   #client: Client | null = null;
   #topics = new Map<string, Topic>();
@@ -41,9 +54,9 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #status: Status = 'stopped';
 
-  constructor(url: string, token: () => Promise<string>, listener: Listener) {
+  constructor(url: string, tokens: Tokens, listener: Listener) {
     this.#url = url;
-    this.#token = token;
+    this.#tokens = tokens;
     this.#listener = listener;
   }
 
@@ -123,7 +136,7 @@ export class Connection {
     this.#become('connecting');
     let token: string;
     try {
-      token = await this.#token();
+      token = await this.#tokens.renew();
     } catch (error) {
       if (this.#status !== 'connecting') return;
       if (this.#listener.onNoToken(error)) this.stop();
@@ -135,6 +148,7 @@ export class Connection {
     // One client for one socket: when to try again is decided here, not there. It sends no heart-beats
     // of its own: timers of a page in the background stand still for a minute, and a server that counts
     // on them would drop a living page. The browser itself answers the server's WebSocket pings.
+    this.#shown = token;
     const client: Client = new Client({
       brokerURL: this.#url,
       connectHeaders: { token },
@@ -156,7 +170,20 @@ export class Connection {
     this.#subscribed.clear();
     this.#refusals = 0;
     this.#become('open');
+    this.#looking = setInterval(() => void this.#keepToken(), LOOK_MS);
     for (const topic of this.#topics.values()) this.#subscribeNow(topic);
+  }
+
+  /**
+   * The server closes a socket when its token ends, whoever only listens included. So a newer one is shown in time,
+   * and nobody in a room sees somebody leave and come back every hour.
+   */
+  async #keepToken(): Promise<void> {
+    const client = this.#client;
+    const token = await this.#tokens.fresh().catch(() => this.#shown);
+    if (token === this.#shown || client !== this.#client || !this.open) return;
+    this.#shown = token;
+    client?.publish({ destination: '/pub/chat/token', headers: { token } });
   }
 
   #subscribeNow(topic: Topic): void {
@@ -193,6 +220,7 @@ export class Connection {
   #end(force: boolean): void {
     const client = this.#client;
     this.#client = null;
+    clearInterval(this.#looking);
     this.#subscribed.clear();
     if (client) void client.deactivate({ force });
   }

@@ -28,7 +28,7 @@ export class Chat {
     this.role = role;
     this.#onEnd = onEnd;
     const tokens = new TokenKeeper(async () => (await api.user()).grant);
-    this.#connection = new Connection(socketUrl(), () => tokens.renew(), {
+    this.#connection = new Connection(socketUrl(), tokens, {
       onStatus: (status) => this.#became(status),
       onErrorFrame: (code, receipt) => this.#errorFrame(code, receipt),
       onNoToken: (error) => this.#noToken(error),
