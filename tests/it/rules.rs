@@ -168,6 +168,15 @@ fn every_dependency_says_why_it_is_there() {
 }
 
 #[test]
+fn there_is_one_provider_of_cryptography() {
+    let lock = read("Cargo.lock");
+    for other in ["ring", "rsa", "openssl", "native-tls"] {
+        assert!(!lock.contains(&format!("name = \"{other}\"\n")), "{other} came in beside aws-lc-rs");
+    }
+    assert!(lock.contains("name = \"aws-lc-rs\"\n"));
+}
+
+#[test]
 fn every_path_that_the_architecture_names_exists() {
     let text = read("docs/ARCHITECTURE.md");
     let mut count = 0;
