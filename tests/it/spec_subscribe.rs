@@ -23,12 +23,15 @@ async fn what_is_said_after_the_receipt_of_subscribe_always_arrives() {
     let server = Server::start().await;
     let room = server.room("a").await;
     let mut talker = server.speaker("talker", "1.2").await;
+    // Nobody leaves meanwhile: a QUIT would come between.
+    let mut listeners = Vec::new();
     for turn in 0..20 {
         let mut listener = server.speaker(&format!("listener{turn}"), VERSIONS[turn % 3]).await;
         assert!(listener.subscribe("s", room, "").await.is_empty());
         talker.say(room, &turn.to_string()).await;
         assert_eq!(listener.message().await.json()["type"], "ENTER");
         assert_eq!(listener.message().await.json()["message"], turn.to_string());
+        listeners.push(listener);
     }
 }
 
