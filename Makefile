@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 PORT ?= 8080
+# Where cargo puts what it builds; its tests have built the binary too.
+BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 .PHONY: help run build page test tools check format lint fuzz
 
@@ -10,7 +12,7 @@ help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 run: build ## Build all, and serve on http://localhost:8080 with the data in ./data
-	target/release/sarangbang serve --listen 127.0.0.1:$(PORT) --data data
+	$(BUILT)/release/sarangbang serve --listen 127.0.0.1:$(PORT) --data data
 
 build: page ## Build target/release/sarangbang with the page in it
 	$(CARGO) build --release --locked
@@ -24,8 +26,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 test: tools page ## Run everything that proves it: Rust, page, real clients, real browser
 	$(CARGO) test --locked
 	cd web && npm test
-	tests/clients/run
-	tests/browser/run
+	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/clients/run
+	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/browser/run
 
 tools: ## Install what the tests need and is missing (Debian, Ubuntu), or say what is missing
 	tests/tools

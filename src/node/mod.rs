@@ -161,6 +161,11 @@ impl Node {
         self.store.append(draft)
     }
 
+    /// Appends several messages: all of them, next to each other, or none.
+    pub fn say_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
+        self.store.append_all(drafts)
+    }
+
     /// Serves a lagging cursor its next portion, from the ring if it is there, else from the store.
     ///
     /// # Errors

@@ -58,6 +58,13 @@ pub enum Effect {
     Leave(SubscriptionKey),
     /// Somebody says something.
     Say(Say),
+    /// A transaction is committed: everything in it is said, or nothing is.
+    SayAll {
+        /// In the order it came.
+        says: Vec<Say>,
+        /// COMMIT's own: to be sent behind those of the SENDs.
+        receipt: Option<Receipt>,
+    },
     /// A newer token came by itself: it prolongs the session if it is this person's.
     Renew {
         /// The token, if there was one.

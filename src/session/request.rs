@@ -32,9 +32,8 @@ impl Session {
             Command::Nack if self.version > Version::V1_0 => self.on_ack(&frame, receipt),
             Command::Begin => self.transactions.begin(required(&frame, "transaction")?).map(|()| done(receipt)),
             Command::Commit => {
-                let mut effects = self.transactions.take(required(&frame, "transaction")?)?;
-                effects.extend(receipt.map(Effect::Receipt));
-                Ok(effects)
+                let says = self.transactions.take(required(&frame, "transaction")?)?;
+                Ok(smallvec![Effect::SayAll { says, receipt }])
             }
             Command::Abort => self.transactions.take(required(&frame, "transaction")?).map(|_| done(receipt)),
             Command::Disconnect => Ok(self.on_disconnect(receipt)),

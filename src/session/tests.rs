@@ -138,8 +138,8 @@ fn a_transaction_holds_sends_until_commit_and_abort_forgets_them() {
     bench.frame("BEGIN\ntransaction:t\n\n\0");
     assert!(bench.frame(&say("one")).is_empty() && bench.frame(&say("two")).is_empty());
     let effects = bench.frame("COMMIT\ntransaction:t\nreceipt:c\n\n\0");
-    let [Effect::Say(one), Effect::Say(two), Effect::Receipt(_)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!((&*one.text, &*two.text), ("one", "two"));
+    let [Effect::SayAll { says, receipt: Some(_) }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(says.iter().map(|say| &*say.text).collect::<Vec<_>>(), ["one", "two"]);
     bench.frame("BEGIN\ntransaction:t\n\n\0");
     bench.frame(&say("three"));
     assert!(bench.frame("ABORT\ntransaction:t\n\n\0").is_empty());

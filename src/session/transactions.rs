@@ -1,6 +1,6 @@
 //! The open transactions of a session: SENDs that wait for COMMIT.
 
-use super::effect::{Effect, Effects, Error, Say};
+use super::effect::{Error, Say};
 use crate::chat::Limits;
 
 struct Transaction {
@@ -56,9 +56,9 @@ impl Transactions {
     }
 
     /// COMMIT: everything in it, in the order it came. ABORT is the same with the answer thrown away.
-    pub(super) fn take(&mut self, id: &str) -> Result<Effects, Error> {
+    pub(super) fn take(&mut self, id: &str) -> Result<Vec<Say>, Error> {
         let at = self.open.iter().position(|held| *held.id == *id).ok_or_else(unknown)?;
-        Ok(self.open.remove(at).says.into_iter().map(Effect::Say).collect())
+        Ok(self.open.remove(at).says)
     }
 
     fn find(&mut self, id: &str) -> Result<&mut Transaction, Error> {

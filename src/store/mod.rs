@@ -11,7 +11,10 @@ mod error;
 pub mod sqlite;
 mod tail;
 
+use std::future::Future;
 use std::sync::Arc;
+
+use tokio::sync::oneshot::error::RecvError;
 
 pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
 pub use error::StoreError;
@@ -61,7 +64,7 @@ pub struct Slice {
 pub type Pending<T> = tokio::sync::oneshot::Receiver<Result<T>>;
 
 /// Waits for an acknowledgement; a store that is gone answers [`StoreError::Unavailable`].
-pub async fn settled<T>(pending: Pending<T>) -> Result<T> {
+pub async fn settled<T>(pending: impl Future<Output = std::result::Result<Result<T>, RecvError>>) -> Result<T> {
     pending.await.unwrap_or(Err(StoreError::Unavailable("the store has stopped".into())))
 }
 
@@ -93,6 +96,14 @@ impl Store {
     /// when the disk refuses.
     pub fn append(&self, draft: Draft) -> Pending<Appended> {
         each_backend!(self, s => s.append(draft))
+    }
+
+    /// Appends several messages: all of them, next to each other, or none.
+    ///
+    /// # Errors
+    /// As [`Store::append`], for the first that cannot be appended.
+    pub fn append_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
+        each_backend!(self, s => s.append_all(drafts))
     }
 
     /// Takes a presence lease, and appends ENTER when it is the person's first in this room. `after` is the offset

@@ -80,6 +80,32 @@ async fn what_is_sent_in_a_transaction_is_seen_after_commit_and_never_after_abor
     }
 }
 
+/// STOMP 1.2, BEGIN, the same sentence: all of it or nothing, whatever is wrong with one of its SENDs.
+#[tokio::test]
+async fn a_transaction_with_one_send_that_cannot_be_done_does_nothing() {
+    let server = Server::start().await;
+    let (room, gone) = (server.room("a").await, server.room("gone").await);
+    server.store().delete_room(gone).await.unwrap();
+    for version in VERSIONS {
+        for (wrong, code) in [
+            (("x".repeat(2_001), room), "message_too_long"),
+            ((" ".to_owned(), room), "message_empty"),
+            (("nobody there".to_owned(), gone), "room_unknown"),
+        ] {
+            let mut speaker = server.speaker("a", version).await;
+            speaker.send("SUBSCRIBE\nid:e\ndestination:/user/queue/errors\n\n\0").await;
+            let one = speaker.talk(room, "one", "transaction:t\nreceipt:one\n");
+            let two = speaker.talk(wrong.1, &wrong.0, "transaction:t\nreceipt:two\n");
+            speaker.send(&format!("BEGIN\ntransaction:t\n\n\0{one}{two}COMMIT\ntransaction:t\nreceipt:c\n\n\0")).await;
+            let told = speaker.frame().await;
+            assert_eq!((told.json()["code"].as_str(), told.header("receipt-id")), (Some(code), Some("c")), "{told:?}");
+            speaker.say(room, "after").await;
+            let log = server.store().newest(room, None, 1_000).await.unwrap().entries;
+            assert!(log.iter().all(|entry| &*entry.message == "after"), "{log:?}");
+        }
+    }
+}
+
 /// STOMP 1.2, BEGIN (1.1 alike): "Any started transactions which have not been committed will be implicitly aborted if
 /// the client sends a `DISCONNECT` frame or if the TCP connection fails for any reason."
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::connection::{Connection, Speaker};
 use super::waiting::{Settled, Wait};
 use crate::auth::{Claims, TokenError};
-use crate::chat::{Draft, RoomId};
+use crate::chat::{Draft, Name, RoomId};
 use crate::node::Wish;
-use crate::session::{Close, Effect, Effects, Error, Refusal, Say, Token};
+use crate::session::{Close, Effect, Effects, Error, Receipt, Refusal, Say, Token};
 use crate::store::StoreError;
 
 /// Nothing follows.
@@ -25,8 +25,9 @@ impl Connection {
             Effect::Version(version) => self.decoder.set_version(version),
             Effect::Authenticate { token } => return self.authenticate(token).await,
             Effect::Say(say) => return self.say(say),
+            Effect::SayAll { says, receipt } => return self.say_all(says, receipt),
             Effect::Renew { token, receipt } => match self.may_say(token) {
-                Ok(()) => return receipt.into_iter().map(Effect::Receipt).collect(),
+                Ok(_) => return receipt.into_iter().map(Effect::Receipt).collect(),
                 Err(refusal) => return self.session.refuse(&refusal.receipt(receipt)),
             },
             Effect::Enter { key, id, ack, room, start, receipt } => {
@@ -69,6 +70,12 @@ impl Connection {
                 let refusal = Refusal { room: Some(room), id, ..refusal_of(&error) };
                 self.session.refuse(&refusal.receipt(receipt))
             }
+            Settled::SaidAll { answer: Ok(_), receipts, commit } => {
+                receipts.into_iter().chain(commit).flat_map(|receipt| self.receipt_now(Some(receipt))).collect()
+            }
+            Settled::SaidAll { answer: Err(error), commit, .. } => {
+                self.session.refuse(&refusal_of(&error).receipt(commit))
+            }
             Settled::Entered { answer: Ok(entered), key, room, start, receipt } => {
                 let mut effects = self.receipt_now(receipt);
                 if let Some(membership) = self.members.get(key)
@@ -88,7 +95,7 @@ impl Connection {
     }
 
     /// A RECEIPT for what has been waited for: it is at the head of the queue already.
-    fn receipt_now(&self, receipt: Option<crate::session::Receipt>) -> Effects {
+    fn receipt_now(&self, receipt: Option<Receipt>) -> Effects {
         receipt.into_iter().map(|receipt| Effect::Send(receipt.frame(self.session.version()))).collect()
     }
 
@@ -130,34 +137,49 @@ impl Connection {
         self.session.refuse(&Refusal::new(error.code(), error.to_string()).fatal())
     }
 
-    /// Somebody says something: who it is says the token, each time.
+    /// Somebody says something.
     fn say(&mut self, say: Say) -> Effects {
-        let Say { room, text, id, token, receipt } = say;
-        let refused = |refusal: Refusal| {
-            let id = id.as_ref().map(ToString::to_string);
-            Refusal { room: Some(room), id, ..refusal }.receipt(receipt.clone())
-        };
-        if let Err(refusal) = self.may_say(token) {
-            return self.session.refuse(&refused(refusal));
-        }
-        let Some(speaker) = &self.speaker else { return nothing() };
-        let chars_max = self.edge.config.limits.message_chars_max;
-        match Draft::new(room, speaker.name.clone(), &text, id.clone(), chars_max) {
+        let (room, id) = (say.room, say.id.as_ref().map(ToString::to_string));
+        let receipt = say.receipt.clone();
+        match self.draft(say) {
             Ok(draft) => {
                 let pending = self.edge.node.say(draft);
-                let id = id.map(|id| id.to_string());
                 self.waiting.push(Wait::Said { pending, room, id, receipt });
                 nothing()
             }
-            Err(invalid) => {
-                let code = if invalid.limit.is_some() { "message_too_long" } else { "message_empty" };
-                self.session.refuse(&refused(Refusal::invalid(code, &invalid)))
-            }
+            Err(refusal) => self.session.refuse(&refusal.receipt(receipt)),
         }
     }
 
-    /// Whether this SEND is the session's own person's, and not one too many. A newer token prolongs the session.
-    fn may_say(&mut self, token: Option<Token>) -> Result<(), Refusal> {
+    /// A transaction is said whole, or not at all: whatever is wrong with one of its SENDs is what COMMIT is told.
+    fn say_all(&mut self, says: Vec<Say>, commit: Option<Receipt>) -> Effects {
+        let receipts = says.iter().filter_map(|say| say.receipt.clone()).collect();
+        let drafts: Result<Vec<Draft>, Refusal> = says.into_iter().map(|say| self.draft(say)).collect();
+        match drafts {
+            Ok(drafts) => {
+                let pending = self.edge.node.say_all(drafts);
+                self.waiting.push(Wait::SaidAll { pending, receipts, commit });
+                nothing()
+            }
+            Err(refusal) => self.session.refuse(&refusal.receipt(commit)),
+        }
+    }
+
+    /// What a SEND says, checked: who speaks says its token, each time.
+    fn draft(&mut self, say: Say) -> Result<Draft, Refusal> {
+        let Say { room, text, id, token, .. } = say;
+        let refused =
+            |refusal: Refusal| Refusal { room: Some(room), id: id.as_ref().map(ToString::to_string), ..refusal };
+        let name = self.may_say(token).map_err(refused)?;
+        let chars_max = self.edge.config.limits.message_chars_max;
+        Draft::new(room, name, &text, id.clone(), chars_max).map_err(|invalid| {
+            let code = if invalid.limit.is_some() { "message_too_long" } else { "message_empty" };
+            refused(Refusal::invalid(code, &invalid))
+        })
+    }
+
+    /// Whose SEND this is: the session's own person's, and not one too many. A newer token prolongs the session.
+    fn may_say(&mut self, token: Option<Token>) -> Result<Name, Refusal> {
         let refusal = |error: TokenError| Refusal::new(error.code(), error.to_string());
         let token = token.ok_or_else(|| refusal(TokenError::Missing))?;
         let speaker = self.speaker.as_mut().ok_or_else(|| refusal(TokenError::Invalid))?;
@@ -179,7 +201,8 @@ impl Connection {
         self.edge.limiter.message(&speaker.name).map_err(|wait| {
             let seconds = wait.seconds();
             Refusal::new("too_many_messages", format!("too many messages: try again in {seconds} s"))
-        })
+        })?;
+        Ok(speaker.name.clone())
     }
 
     fn may_subscribe(&self, room: RoomId) -> Result<(), Refusal> {

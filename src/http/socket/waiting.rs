@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::chat::RoomId;
 use crate::session::{Close, Receipt, Start, SubscriptionKey};
-use crate::store::{Appended, Entered, Pending, Result, StoreError};
+use crate::store::{Appended, Entered, Pending, Result, settled};
 
 /// Something that is due once everything before it is done.
 pub(super) enum Wait {
@@ -14,6 +14,8 @@ pub(super) enum Wait {
     Close(Close),
     /// A message on its way to the disk.
     Said { pending: Pending<Appended>, room: RoomId, id: Option<String>, receipt: Option<Receipt> },
+    /// A transaction on its way to the disk, with the receipts that it owes, COMMIT's last.
+    SaidAll { pending: Pending<Vec<Appended>>, receipts: Vec<Receipt>, commit: Option<Receipt> },
     /// A person on the way into a room.
     Entering { pending: Pending<Entered>, key: SubscriptionKey, room: RoomId, start: Start, receipt: Option<Receipt> },
 }
@@ -23,6 +25,7 @@ pub(super) enum Settled {
     Receipt(Receipt),
     Close(Close),
     Said { answer: Result<Appended>, room: RoomId, id: Option<String>, receipt: Option<Receipt> },
+    SaidAll { answer: Result<Vec<Appended>>, receipts: Vec<Receipt>, commit: Option<Receipt> },
     Entered { answer: Result<Entered>, key: SubscriptionKey, room: RoomId, start: Start, receipt: Option<Receipt> },
 }
 
@@ -51,21 +54,25 @@ impl Waiting {
         if self.settled.is_some() {
             return;
         }
-        let gone = || StoreError::Unavailable("the store has stopped".into());
-        let (mut appended, mut entered) = (None, None);
+        // Each answer comes before its request leaves the queue: dropped in between, nothing is lost.
+        let (mut appended, mut entered, mut group) = (None, None, None);
         match self.queue.front_mut() {
-            Some(Wait::Said { pending, .. }) => appended = Some(pending.await.unwrap_or_else(|_| Err(gone()))),
-            Some(Wait::Entering { pending, .. }) => entered = Some(pending.await.unwrap_or_else(|_| Err(gone()))),
+            Some(Wait::Said { pending, .. }) => appended = Some(settled(pending).await),
+            Some(Wait::SaidAll { pending, .. }) => group = Some(settled(pending).await),
+            Some(Wait::Entering { pending, .. }) => entered = Some(settled(pending).await),
             _ => {}
         }
-        self.settled = match (self.queue.pop_front(), appended, entered) {
+        self.settled = match (self.queue.pop_front(), appended, entered, group) {
             (Some(Wait::Receipt(receipt)), ..) => Some(Settled::Receipt(receipt)),
             (Some(Wait::Close(close)), ..) => Some(Settled::Close(close)),
-            (Some(Wait::Said { room, id, receipt, .. }), Some(answer), _) => {
+            (Some(Wait::Said { room, id, receipt, .. }), Some(answer), ..) => {
                 Some(Settled::Said { answer, room, id, receipt })
             }
-            (Some(Wait::Entering { key, room, start, receipt, .. }), _, Some(answer)) => {
+            (Some(Wait::Entering { key, room, start, receipt, .. }), _, Some(answer), _) => {
                 Some(Settled::Entered { answer, key, room, start, receipt })
+            }
+            (Some(Wait::SaidAll { receipts, commit, .. }), .., Some(answer)) => {
+                Some(Settled::SaidAll { answer, receipts, commit })
             }
             _ => None,
         };

@@ -76,7 +76,7 @@ impl Books {
         };
         for command in batch {
             let alters = matches!(command, Command::Change(_));
-            if alters || careful {
+            if alters || careful || matches!(command, Command::AppendAll { .. }) {
                 guarded(&mut round, command, careful)?;
             } else {
                 plain(&mut round, command)?;
@@ -95,6 +95,12 @@ impl Books {
 fn plain(round: &mut Round<'_>, command: &mut Command) -> rusqlite::Result<bool> {
     match command {
         Command::Append { draft, asked, .. } => asked.found(answered(round.append(draft))?),
+        Command::AppendAll { drafts, asked, .. } => {
+            let answer = answered(drafts.iter().map(|draft| round.append(draft)).collect())?;
+            let done = answer.is_ok();
+            asked.found(answer);
+            return Ok(done);
+        }
         Command::Enter { claim, after, asked } => asked.found(answered(round.enter(claim, *after))?),
         Command::Leave(claim) => round.leave(claim)?,
         Command::Change(change) => return change.apply(round.file, round.now),
@@ -125,6 +131,7 @@ fn guarded(round: &mut Round<'_>, command: &mut Command, careful: bool) -> rusql
 fn refuse(command: &mut Command, cause: &rusqlite::Error) {
     match command {
         Command::Append { asked, .. } => asked.found(Err(unavailable(cause))),
+        Command::AppendAll { asked, .. } => asked.found(Err(unavailable(cause))),
         Command::Enter { asked, .. } => asked.found(Err(unavailable(cause))),
         Command::Change(change) => change.refuse(unavailable(cause)),
         // Nobody waits for it. The lease ends with this process at the latest.

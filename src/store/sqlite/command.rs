@@ -22,8 +22,22 @@ pub(super) enum Message {
 
 /// Something to be committed. It can be applied again as long as it is not settled: a batch may have to be.
 pub(super) enum Command {
-    Append { draft: Draft, asked: Asked<Appended>, ticket: Ticket },
-    Enter { claim: Claim, after: Option<u64>, asked: Asked<Entered> },
+    Append {
+        draft: Draft,
+        asked: Asked<Appended>,
+        ticket: Ticket,
+    },
+    /// All or none.
+    AppendAll {
+        drafts: Vec<Draft>,
+        asked: Asked<Vec<Appended>>,
+        ticket: Ticket,
+    },
+    Enter {
+        claim: Claim,
+        after: Option<u64>,
+        asked: Asked<Entered>,
+    },
     Leave(Claim),
     Change(Box<dyn Change>),
 }

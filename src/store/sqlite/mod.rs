@@ -195,6 +195,20 @@ impl Sqlite {
         pending
     }
 
+    /// See [`super::Store::append_all`].
+    pub fn append_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
+        let (asked, pending) = Asked::new();
+        if let Some(refusal) = self.not_a_server() {
+            asked.refuse(refusal);
+            return pending;
+        }
+        match self.shared.queue.ticket() {
+            Some(ticket) => self.send(Message::Command(Command::AppendAll { drafts, asked, ticket })),
+            None => asked.refuse(StoreError::Busy),
+        }
+        pending
+    }
+
     /// See [`super::Store::enter`].
     pub fn enter(&self, room: RoomId, name: Name, lease: LeaseId, after: Option<u64>) -> Pending<Entered> {
         let (asked, pending) = Asked::new();

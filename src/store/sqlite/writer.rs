@@ -154,6 +154,10 @@ impl Writer {
                     drop(ticket);
                     asked.settle(failure.as_ref());
                 }
+                Command::AppendAll { asked, ticket, .. } => {
+                    drop(ticket);
+                    asked.settle(failure.as_ref());
+                }
                 Command::Enter { asked, .. } => asked.settle(failure.as_ref()),
                 // It may be the very thing that helps, as when a room is deleted on a full disk.
                 Command::Change(_) if failure.is_some() && !is_alone => drop(self.commit(vec![command])),

@@ -136,3 +136,31 @@ async fn a_room_that_is_not_there_is_unknown_to_every_call() {
     assert_eq!(house.store.room(room).await, Ok(None));
     assert_eq!(house.store.delete_room(room).await, Err(StoreError::RoomUnknown));
 }
+
+#[tokio::test]
+async fn a_group_is_appended_whole_or_not_at_all_and_hurts_nobody_beside_it() {
+    let house = House::new();
+    let (room, gone) = (house.room().await, house.room().await);
+    house.store.delete_room(gone).await.unwrap();
+    let mut tail = house.store.tail().unwrap();
+    // All in one commit, most likely: the one that fails stands between two that do not.
+    let before = house.store.append(draft(room, "a", "before", None));
+    let fails = house.store.append_all(vec![draft(room, "a", "lost", Some("1")), draft(gone, "a", "lost", None)]);
+    let works = house.store.append_all(vec![draft(room, "a", "one", Some("1")), draft(room, "a", "two", Some("1"))]);
+    let empty = house.store.append_all(Vec::new());
+    assert_eq!(settled(before).await, new(1));
+    assert_eq!(settled(fails).await, Err(StoreError::RoomUnknown));
+    let expected = [Appended { offset: 2, duplicate: false }, Appended { offset: 2, duplicate: true }];
+    assert_eq!(settled(works).await.unwrap(), expected);
+    assert_eq!(settled(empty).await.unwrap(), []);
+    let texts: Vec<_> = house.all(room).await.entries.iter().map(|entry| entry.message.to_string()).collect();
+    assert_eq!(texts, ["before", "one"]);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        told.extend(tail.next().await.unwrap().into_iter().filter_map(|event| match event {
+            Event::Entry(entry) => Some(entry.message.to_string()),
+            _ => None,
+        }));
+    }
+    assert_eq!(told, texts, "what was taken back is not told");
+}
