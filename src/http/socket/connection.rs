@@ -99,8 +99,11 @@ impl Connection {
         }
     }
 
-    /// Time has passed.
+    /// Time has passed. While the disk is behind, nothing is read from the peer: that silence is not the peer's.
     pub(super) async fn tick(&mut self, now: Instant) {
+        if self.waiting.len() >= self.edge.config.limits.in_flight_max {
+            self.session.on_sign_of_life(now);
+        }
         let effects = self.session.on_tick(now, self.outbox.sent_at());
         self.perform(effects).await;
     }
