@@ -17,7 +17,7 @@ use tokio::time::{interval, sleep, timeout};
 use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey};
-use crate::node::{Closing, Node, pump};
+use crate::node::{Closing, Node, pump, tell_rooms};
 use crate::ops;
 use crate::store::Store;
 use crate::store::sqlite::Mode;
@@ -42,7 +42,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
     let edge = edge(Arc::new(config), store.clone(), setup_key.as_deref()).await?;
     let tail = store.tail().context("the store's news have a reader already")?;
-    let pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
+    let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
+    let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
 
     let listener = listen(edge.config.listen)?;
     let address = listener.local_addr()?;
@@ -57,19 +58,28 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(edge.config.limits.request_seconds_max));
     let app = http::router(Arc::clone(&edge)).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = tokio::spawn(server.serve(app));
+    let mut serving = tokio::spawn(server.serve(app));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;
 
-    stopped().await?;
+    // Whatever ends by itself ends the process: half a server would take messages and deliver them to nobody, and a
+    // supervisor can only start again what has ended.
+    let outcome = tokio::select! {
+        signal = stopped() => signal.context("cannot wait for signals"),
+        ended = &mut serving => Err(anyhow::anyhow!("the listener has ended by itself: {ended:?}")),
+        ended = &mut pump => Err(anyhow::anyhow!("the store's news have ended by themselves: {ended:?}")),
+    };
     tracing::info!("draining: no new connections, clients are told to come back");
     drain(&edge, &handle).await;
     sweeping.abort();
     serving.abort();
     store.close().await;
-    let _ = timeout(DRAIN_MAX, pump).await;
+    telling.abort();
+    if !pump.is_finished() {
+        let _ = timeout(DRAIN_MAX, pump).await;
+    }
     tracing::info!("stopped");
-    Ok(())
+    outcome
 }
 
 /// The edge with all that it stands on.
@@ -106,7 +116,13 @@ fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> an
     drop(stdout);
     tracing::info!(%url, data = %config.data.display(), "serving");
     if let Some(key) = setup_key {
-        tracing::warn!("there is no administrator yet: open {url}/setup?key={key} once, or run `sarangbang setup`");
+        // Not by the log: its level could hide it, and a journal would keep the key.
+        let host =
+            if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+        let text = format!(
+            "There is no administrator yet. Open this link once, or run `sarangbang setup`:\n  http://{host}/setup?key={key}\n"
+        );
+        std::io::stderr().write_all(text.as_bytes()).context("cannot write to stderr")?;
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 256;
 /// Longest subscription id, in bytes: it stands in every MESSAGE frame of that subscription.
 pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 64;
+/// Most bytes that the SENDs of a session's open transactions hold: they wait in memory for their COMMIT.
+pub const TRANSACTION_BYTES_MAX: usize = 256 * 1024;
 /// Most entries that one SUBSCRIBE may ask for with `history`.
 pub const HISTORY_ENTRIES_MAX: u64 = 1_000;
 /// Most entries that one history request over HTTP answers.
@@ -96,7 +98,7 @@ impl Default for Limits {
             headers_max: 64,
             subscriptions_max: 100,
             transactions_max: 8,
-            transaction_sends_max: 64,
+            transaction_sends_max: 32,
             in_flight_max: 64,
             outbox_bytes_max: 64 * 1024,
             catch_up_bytes_max: 64 * 1024,

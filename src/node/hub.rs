@@ -110,19 +110,21 @@ impl Hub {
         let mut members = Vec::with_capacity(STRIDE);
         let mut seat = 0;
         loop {
-            if let Some(circle) = self.circles.lock().get(&topic) {
-                let rest = circle.seats.get(seat..).unwrap_or_default();
-                members.extend(rest.iter().take(STRIDE).flatten().cloned());
-                seat += STRIDE.min(rest.len());
-                if rest.is_empty() {
-                    break;
+            let rest = match self.circles.lock().get(&topic) {
+                Some(circle) => {
+                    let rest = circle.seats.get(seat..).unwrap_or_default();
+                    members.extend(rest.iter().take(STRIDE).flatten().cloned());
+                    rest.len()
                 }
-            } else {
-                break;
-            }
+                None => 0,
+            };
             for member in members.drain(..) {
                 member.outbox.deliver(member.slot, &mut round.for_flavour(&member.flavour));
             }
+            if rest <= STRIDE {
+                break;
+            }
+            seat += STRIDE;
             tokio::task::yield_now().await;
         }
     }

@@ -1,25 +1,37 @@
 //! The list of rooms as it changes: what changed lately, told at most a few times a second.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::Notify;
 
+use super::Node;
+use super::cursor::Topic;
+use super::post::Post;
 use crate::chat::{Room, RoomId};
 use crate::store::{Event, Store};
 
 /// How long changes are gathered before they are told: a busy room changes with every message.
-pub(super) const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(250);
 /// Changes that one MESSAGE tells; with more it is cheaper for everybody to fetch the list anew.
 const ROOMS_MAX: usize = 200;
 /// The body that says so.
 pub(super) const RESYNC: Bytes = Bytes::from_static(br#"{"type":"RESYNC"}"#);
 
-/// Rooms that changed since the list was told last. Absolute states are told, so one who misses some is right again
-/// with the next.
+/// What changed since the list was told last. Absolute states are told, so one who misses some is right again with
+/// the next.
 #[derive(Default)]
 pub(super) struct Lobby {
+    stale: Mutex<Stale>,
+    noted: Notify,
+}
+
+#[derive(Default)]
+struct Stale {
     changed: HashSet<RoomId>,
     gone: HashSet<RoomId>,
 }
@@ -31,49 +43,62 @@ struct Change<'a> {
     gone: &'a [RoomId],
 }
 
-impl Lobby {
-    /// Notes what an event changes in the list.
-    pub(super) fn note(&mut self, event: &Event) {
-        match event {
-            Event::Entry(entry) => {
-                self.changed.insert(entry.room_id);
-            }
-            Event::Room(room) => {
-                self.changed.insert(room.id);
-            }
-            Event::RoomDeleted(id) => {
-                self.changed.remove(id);
-                self.gone.insert(*id);
-            }
-            Event::SessionsEnded(_) => {}
+/// Tells the followers of the list what changed in it, for as long as it is polled. In a loop of its own: it reads
+/// the store, and nobody's messages wait for that.
+pub async fn tell_rooms(node: Arc<Node>) {
+    loop {
+        node.lobby.noted.notified().await;
+        tokio::time::sleep(GATHER).await;
+        let stale = std::mem::take(&mut *node.lobby.stale.lock());
+        if node.hub.has_members(Topic::Lobby) {
+            let body = stale.tell(&node.store).await;
+            let post = Post::of_rooms(node.hub.next_offset(Topic::Lobby), body);
+            node.hub.deliver(Topic::Lobby, &[Arc::new(post)]).await;
         }
     }
+}
 
-    /// Whether there is something to tell.
-    pub(super) fn is_stale(&self) -> bool {
-        !self.changed.is_empty() || !self.gone.is_empty()
+impl Lobby {
+    /// Notes what events change in the list. Each room once, so that it holds no more than there are rooms.
+    pub(super) fn note(&self, events: &[Event]) {
+        let mut stale = self.stale.lock();
+        for event in events {
+            match event {
+                Event::Entry(entry) => {
+                    stale.changed.insert(entry.room_id);
+                }
+                Event::Room(room) => {
+                    stale.changed.insert(room.id);
+                }
+                Event::RoomDeleted(id) => {
+                    stale.changed.remove(id);
+                    stale.gone.insert(*id);
+                }
+                Event::SessionsEnded(_) => {}
+            }
+        }
+        let is_stale = !stale.changed.is_empty() || !stale.gone.is_empty();
+        drop(stale);
+        if is_stale {
+            self.noted.notify_one();
+        }
     }
+}
 
-    /// Forgets what nobody wants to know.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
-    }
-
+impl Stale {
     /// The body of the next MESSAGE, with the rooms as they are now.
-    pub(super) async fn tell(&mut self, store: &Store) -> Bytes {
-        let told = std::mem::take(self);
-        if told.changed.len() + told.gone.len() > ROOMS_MAX {
+    async fn tell(self, store: &Store) -> Bytes {
+        if self.changed.len() + self.gone.len() > ROOMS_MAX {
             return RESYNC;
         }
-        let mut rooms = Vec::with_capacity(told.changed.len());
-        for id in told.changed {
-            match store.room(id).await {
-                Ok(room) => rooms.extend(room),
-                // A store that cannot be read now is one that the client asks again later.
-                Err(_) => return RESYNC,
+        let changed: Vec<RoomId> = self.changed.into_iter().collect();
+        let gone: Vec<RoomId> = self.gone.into_iter().collect();
+        match store.rooms_of(&changed).await {
+            Ok(rooms) => {
+                serde_json::to_vec(&Change { r#type: "ROOMS", rooms: &rooms, gone: &gone }).unwrap_or_default().into()
             }
+            // A store that cannot be read now is one that the client asks again later.
+            Err(_) => RESYNC,
         }
-        let gone: Vec<RoomId> = told.gone.into_iter().collect();
-        serde_json::to_vec(&Change { r#type: "ROOMS", rooms: &rooms, gone: &gone }).unwrap_or_default().into()
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use connections::{Connections, Ticket};
 pub use cursor::Slot;
+pub use lobby::tell_rooms;
 pub use outbox::{Closing, Outbox, Want};
 pub use presence::Presence;
 pub use pump::pump;
@@ -69,6 +70,24 @@ pub enum Leaving {
     Draining,
 }
 
+/// Offsets that a subscription wants and the log no longer has: retention was faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The room.
+    pub room: RoomId,
+    /// The first offset that is gone.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+}
+
+impl Gap {
+    fn between(topic: Topic, wanted: u64, first: u64) -> Option<Self> {
+        let Topic::Room(room) = topic else { return None };
+        (wanted < first).then(|| Self { room, from: wanted, to: first - 1 })
+    }
+}
+
 /// What is asked of a new subscription, beside the room.
 #[derive(Debug)]
 pub struct Wish {
@@ -84,6 +103,7 @@ pub struct Wish {
 pub struct Node {
     store: Store,
     hub: Hub,
+    lobby: lobby::Lobby,
     presences: presence::Presences,
     /// Every open connection, to be found when an account or the node ends.
     pub connections: Connections,
@@ -96,6 +116,7 @@ impl Node {
         Arc::new(Self {
             presences: presence::Presences::new(store.clone(), grace),
             store,
+            lobby: lobby::Lobby::default(),
             hub: Hub::new(limits.ring_entries_max, limits.ring_bytes_max),
             connections: Connections::default(),
             catch_up_bytes_max: limits.catch_up_bytes_max,
@@ -124,9 +145,9 @@ impl Node {
         (Membership { topic, slot, seat, presence: Some(presence) }, pending)
     }
 
-    /// The store has let the person in: the cursor starts. Answers the first offset that the log no longer has, if
-    /// the subscriber asked for one: a gap to be told.
-    pub fn entered(&self, membership: &Membership, outbox: &Outbox, entered: &Entered, start: Start) -> Option<u64> {
+    /// The store has let the person in: the cursor starts. Answers what the subscriber asked for and the log no
+    /// longer has, if there is such: a gap to be told.
+    pub fn entered(&self, membership: &Membership, outbox: &Outbox, entered: &Entered, start: Start) -> Option<Gap> {
         // The own ENTER is the first thing that a live subscription sees.
         let live = if entered.announced { entered.last } else { entered.last + 1 };
         let wanted = match start {
@@ -135,7 +156,7 @@ impl Node {
             Start::History(entries) => live.saturating_sub(entries).max(entered.first),
         };
         outbox.start(membership.slot, wanted.max(entered.first));
-        (wanted < entered.first).then_some(wanted)
+        Gap::between(membership.topic, wanted, entered.first)
     }
 
     /// A subscription follows the list of rooms, from now on.
@@ -166,22 +187,29 @@ impl Node {
         self.store.append_all(drafts)
     }
 
-    /// Serves a lagging cursor its next portion, from the ring if it is there, else from the store.
+    /// Serves a lagging cursor its next portion, from the ring if it is there, else from the store; or answers what the
+    /// log no longer has: a gap to be told before anything else.
     ///
     /// # Errors
     /// What [`Store::read`] answers.
-    pub async fn catch_up(&self, outbox: &Outbox, slot: Slot) -> Result<(), StoreError> {
-        let Some((topic, next, flavour)) = outbox.lagging(slot) else { return Ok(()) };
+    pub async fn catch_up(&self, outbox: &Outbox, slot: Slot) -> Result<Option<Gap>, StoreError> {
+        let Some((topic, next, flavour)) = outbox.lagging(slot) else { return Ok(None) };
         let bytes_max = self.catch_up_bytes_max;
-        let posts = match self.hub.read(topic, next, bytes_max) {
-            ring::Read::Posts(posts) => posts,
-            ring::Read::Behind => match topic {
-                Topic::Room(room) => self.read_store(room, next, bytes_max).await?,
-                Topic::Lobby => self.resync(outbox, slot),
-            },
+        let posts = match (self.hub.read(topic, next, bytes_max), topic) {
+            (ring::Read::Posts(posts), _) => posts,
+            (ring::Read::Behind, Topic::Lobby) => self.resync(outbox, slot),
+            (ring::Read::Behind, Topic::Room(room)) => {
+                let slice = self.store.read(room, next.saturating_sub(1), usize::MAX >> 1, bytes_max).await?;
+                if let Some(gap) = Gap::between(topic, next, slice.first) {
+                    // Told first; what is behind it is read with the next portion.
+                    outbox.skip(slot, slice.first);
+                    return Ok(Some(gap));
+                }
+                slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect()
+            }
         };
         outbox.serve(slot, &flavour, &posts);
-        Ok(())
+        Ok(None)
     }
 
     /// How many people and sockets are here; for operators.
@@ -199,11 +227,6 @@ impl Node {
             }
             _ => Vec::new(),
         }
-    }
-
-    async fn read_store(&self, room: RoomId, next: u64, bytes_max: usize) -> Result<Vec<Arc<post::Post>>, StoreError> {
-        let slice = self.store.read(room, next.saturating_sub(1), usize::MAX >> 1, bytes_max).await?;
-        Ok(slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect())
     }
 }
 

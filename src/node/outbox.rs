@@ -78,6 +78,18 @@ impl Outbox {
         self.wire.lock().control.len() > self.bytes_max / 2
     }
 
+    /// Whether nothing waits to be written.
+    pub fn is_idle(&self) -> bool {
+        self.wire.lock().is_idle()
+    }
+
+    /// Writes what the socket takes now. False when the socket is gone.
+    pub fn flush(&self) -> bool {
+        let mut wire = self.wire.lock();
+        let _ = wire.flush();
+        !wire.dead
+    }
+
     /// When bytes left last.
     pub fn sent_at(&self) -> Instant {
         self.wire.lock().sent_at
@@ -135,7 +147,8 @@ impl Outbox {
     /// A held cursor starts at an offset. It lags until it has looked what is there.
     pub(super) fn start(&self, slot: Slot, next: u64) {
         let mut wire = self.wire.lock();
-        if let Some(cursor) = wire.cursor(slot) {
+        // Its room may be gone by now, which is still to be told.
+        if let Some(cursor) = wire.cursor(slot).filter(|cursor| cursor.state == State::Held) {
             cursor.next = next;
             cursor.state = State::Lagging;
         }
@@ -172,7 +185,7 @@ impl Outbox {
     pub(super) fn serve(&self, slot: Slot, flavour: &Flavour, posts: &[Arc<Post>]) {
         let frames = Frames::encode(posts, flavour);
         let mut wire = self.wire.lock();
-        let Some(cursor) = wire.cursor(slot) else { return };
+        let Some(cursor) = wire.cursor(slot).filter(|cursor| cursor.state == State::Lagging) else { return };
         match frames {
             Some(frames) => {
                 cursor.next = cursor.next.max(frames.end());

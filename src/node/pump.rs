@@ -1,14 +1,16 @@
 //! Pulls the store's news and hands them on: entries to the members of their rooms, endings to whom they concern.
+//!
+//! It waits for nothing but the news: a store that reads slowly, or a socket that takes nothing, holds nobody up here.
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
-
 use super::cursor::Topic;
-use super::lobby::{GATHER, Lobby};
 use super::post::Post;
 use super::{Node, RoomId};
 use crate::store::{Event, Tail};
+
+/// Rooms whose members are served before other tasks get their turn.
+const ROOMS_A_TURN: usize = 16;
 
 /// Runs until the store is closed. One loop per process: its order is the store's, so each room's entries come in
 /// the order of their offsets.
@@ -16,31 +18,10 @@ pub async fn pump(node: Arc<Node>, mut tail: Tail) {
     // Without tokio's cooperative budget: it would answer "not writable" after 128 sockets, and each of them would
     // have to be woken to write for itself. The hub yields by itself.
     tokio::task::unconstrained(async {
-        let mut lobby = Lobby::default();
-        let mut tell_at: Option<Instant> = None;
-        loop {
-            let due = async {
-                match tell_at {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                batch = tail.next() => match batch {
-                    Some(batch) => {
-                        batch.iter().for_each(|event| lobby.note(event));
-                        if lobby.is_stale() {
-                            tell_at.get_or_insert_with(|| Instant::now() + GATHER);
-                        }
-                        node.hand_on(batch).await;
-                    }
-                    None => return,
-                },
-                () = due => {
-                    tell_at = None;
-                    node.tell_rooms(&mut lobby).await;
-                }
-            }
+        while let Some(batch) = tail.next().await {
+            node.lobby.note(&batch);
+            node.hand_on(batch).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;
@@ -76,19 +57,11 @@ impl Node {
     }
 
     async fn deliver(&self, rooms: Vec<(RoomId, Vec<Arc<Post>>, usize)>) {
-        for (room, posts, _) in rooms {
+        for (at, (room, posts, _)) in rooms.into_iter().enumerate() {
+            if at > 0 && at.is_multiple_of(ROOMS_A_TURN) {
+                tokio::task::yield_now().await;
+            }
             self.hub.deliver(Topic::Room(room), &posts).await;
         }
-    }
-
-    /// Tells the followers of the list what changed in it.
-    async fn tell_rooms(&self, lobby: &mut Lobby) {
-        if !self.hub.has_members(Topic::Lobby) {
-            lobby.forget();
-            return;
-        }
-        let body = lobby.tell(&self.store).await;
-        let post = Post::of_rooms(self.hub.next_offset(Topic::Lobby), body);
-        self.hub.deliver(Topic::Lobby, &[Arc::new(post)]).await;
     }
 }

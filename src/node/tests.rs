@@ -159,7 +159,7 @@ impl Bench {
         let serve = async {
             loop {
                 match poll_fn(|cx| outbox.poll_want(cx)).await {
-                    Want::CatchUp(slot) => self.node.catch_up(&outbox, slot).await.unwrap(),
+                    Want::CatchUp(slot) => assert_eq!(self.node.catch_up(&outbox, slot).await.unwrap(), None),
                     other => panic!("{other:?}"),
                 }
             }
@@ -285,4 +285,26 @@ async fn what_passes_by_while_a_cursor_looks_at_the_tail_is_not_missed() {
     outbox.serve(slot, &flavour, &[]);
     assert!(outbox.lagging(slot).is_none(), "now it is live");
     bench.node.leave(member, &outbox, Leaving::Said);
+}
+
+#[tokio::test]
+async fn that_a_room_is_gone_is_told_whatever_happens_at_the_same_time() {
+    let bench = Bench::new(&Limits::default()).await;
+    let (took, dice) = (Took::default(), Dice(1));
+    let outbox = Outbox::new(Box::pin(Whimsical { took, dice }), 1 << 20, Instant::now());
+    let wish = || Wish { id: None, ack: AckMode::Auto, version: Version::V1_2 };
+    // Gone before the store's answer to the enter has come.
+    let (early, pending) = bench.node.enter(bench.room, &"a".parse().unwrap(), &outbox, &wish(), Start::Live);
+    let entered = settled(pending).await.unwrap();
+    outbox.gone(early.slot());
+    bench.node.entered(&early, &outbox, &entered, Start::Live);
+    assert_eq!(poll_fn(|cx| outbox.poll_want(cx)).await, Want::Gone(early.slot()));
+    bench.node.leave(early, &outbox, Leaving::Said);
+    // Gone while it looks at the tail.
+    let late = bench.node.watch(&outbox, &wish());
+    let (_, _, flavour) = outbox.lagging(late.slot()).unwrap();
+    outbox.gone(late.slot());
+    outbox.serve(late.slot(), &flavour, &[]);
+    assert_eq!(poll_fn(|cx| outbox.poll_want(cx)).await, Want::Gone(late.slot()));
+    bench.node.leave(late, &outbox, Leaving::Said);
 }

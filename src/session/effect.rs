@@ -101,6 +101,15 @@ pub struct Say {
     pub receipt: Option<Receipt>,
 }
 
+impl Say {
+    /// About how many bytes it holds in memory.
+    pub(super) fn weight(&self) -> usize {
+        let token = self.token.as_ref().map_or(0, |token| token.0.len());
+        let receipt = self.receipt.as_ref().map_or(0, |receipt| receipt.0.len());
+        size_of::<Self>() + self.text.len() + token + receipt
+    }
+}
+
 /// Where a cursor starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {

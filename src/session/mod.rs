@@ -2,7 +2,7 @@
 //!
 //! Sans-I/O: a frame and the time go in, [`Effect`]s come out; whoever holds the socket performs them in order.
 //! It knows `stomp` and `chat`, and no socket, store, clock or randomness. Invariant: a subscription enters once
-//! and leaves once, however the session ends ([`Session::subscriptions`] tells what is left at the end).
+//! and leaves at most once; whoever holds the socket lets those leave that are left at its end.
 
 mod destination;
 mod effect;
@@ -175,13 +175,15 @@ impl Session {
         if self.state == State::Ended { sent_at + AGES } else { self.pulse.deadline(sent_at) }
     }
 
-    /// The subscriptions that have entered and not left.
-    pub fn subscriptions(&self) -> Vec<SubscriptionKey> {
+    /// The subscriptions that there are.
+    #[cfg(test)]
+    fn subscriptions(&self) -> Vec<SubscriptionKey> {
         self.subscriptions.keys()
     }
 
     /// Whether CONNECTED was sent and nothing has ended the session since.
-    pub const fn is_connected(&self) -> bool {
+    #[cfg(test)]
+    const fn is_connected(&self) -> bool {
         matches!(self.state, State::Connected(_))
     }
 

@@ -23,6 +23,7 @@ pub(super) enum Due {
 pub(super) struct Pulse {
     heard_at: Instant,
     pinged_at: Instant,
+    beaten_at: Instant,
     ping_every: Duration,
     sends_every: Option<Duration>,
     wants_every: Option<Duration>,
@@ -35,6 +36,7 @@ impl Pulse {
         Self {
             heard_at: now,
             pinged_at: now,
+            beaten_at: now,
             ping_every: Duration::from_secs(limits.ping_seconds.max(1)),
             sends_every: None,
             wants_every: None,
@@ -81,7 +83,8 @@ impl Pulse {
         if self.silent_until() <= now {
             return Due::End(Error::new("heartbeat_lost", "no heart-beat and no other sign of life came in time"));
         }
-        if self.sends_every.is_some_and(|every| sent_at + every * 9 / 10 <= now) {
+        if self.beat_at(sent_at).is_some_and(|at| at <= now) {
+            self.beaten_at = now;
             return Due::HeartBeat;
         }
         if self.ping_at().is_some_and(|at| at <= now) {
@@ -93,23 +96,27 @@ impl Pulse {
 
     /// When something is due next.
     pub(super) fn deadline(&self, sent_at: Instant) -> Instant {
-        // A tenth early: the promise is that the peer sees a beat at least that often, however the timers fall.
-        let beat = self.sends_every.map(|every| sent_at + every * 9 / 10);
-        [self.connect_until, self.expires, beat, self.ping_at()]
+        [self.connect_until, self.expires, self.beat_at(sent_at), self.ping_at()]
             .into_iter()
             .flatten()
             .fold(self.silent_until(), Ord::min)
     }
 
-    /// From when on silence means that the peer is gone.
-    fn silent_until(&self) -> Instant {
-        self.heard_at + self.wants_every.map_or(self.ping_every * SILENT_INTERVALS, |every| every * GRACE)
+    /// When the next beat goes out. A tenth early: the promise is that the peer sees one at least that often, however
+    /// the timers fall. A socket that takes nothing has not sent the last one yet: it counts as beaten all the same.
+    fn beat_at(&self, sent_at: Instant) -> Option<Instant> {
+        self.sends_every.map(|every| sent_at.max(self.beaten_at) + every * 9 / 10)
     }
 
-    /// When to ping: only peers that are connected and promised no heart-beats, one interval after the last sign of
-    /// life.
+    /// From when on silence means that the peer is gone. A peer may promise a beat in a month; it is pinged before,
+    /// and has to answer like everybody.
+    fn silent_until(&self) -> Instant {
+        let longest = self.ping_every * SILENT_INTERVALS;
+        self.heard_at + self.wants_every.map_or(longest, |every| every.saturating_mul(GRACE).min(longest))
+    }
+
+    /// When to ping a connected peer: one interval after its last sign of life.
     fn ping_at(&self) -> Option<Instant> {
-        (self.wants_every.is_none() && self.connect_until.is_none())
-            .then(|| self.heard_at.max(self.pinged_at) + self.ping_every)
+        self.connect_until.is_none().then(|| self.heard_at.max(self.pinged_at) + self.ping_every)
     }
 }

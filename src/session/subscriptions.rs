@@ -113,6 +113,7 @@ impl Subscriptions {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub(super) fn keys(&self) -> Vec<SubscriptionKey> {
         self.all.iter().map(|held| held.key).collect()
     }

@@ -147,6 +147,24 @@ fn a_transaction_holds_sends_until_commit_and_abort_forgets_them() {
 }
 
 #[test]
+fn what_open_transactions_hold_is_bounded_in_bytes() {
+    let mut bench = Bench::connected("1.2");
+    let text = "x".repeat(60_000);
+    let body = format!(r#"{{"type":"TALK","roomId":"{ROOM}","message":"{text}"}}"#);
+    for (at, transaction) in ["a", "b", "a", "b", "a"].into_iter().enumerate() {
+        if at < 2 {
+            bench.frame(&format!("BEGIN\ntransaction:{transaction}\n\n\0"));
+        }
+        let effects =
+            bench.frame(&format!("SEND\ndestination:/pub/chat/message\ntransaction:{transaction}\n\n{body}\0"));
+        match at {
+            4 => assert_eq!(error(&effects).0, "transaction_too_large"),
+            _ => assert!(effects.is_empty(), "{effects:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_heart_beat_is_sent_before_it_is_due_and_its_loss_ends_the_session() {
     let mut bench = Bench::fresh();
     bench.frame("CONNECT\naccept-version:1.2\nheart-beat:20000,5000\ntoken:t\n\n\0");
@@ -156,11 +174,23 @@ fn a_heart_beat_is_sent_before_it_is_due_and_its_loss_ends_the_session() {
     let sent_at = bench.now;
     bench.now += Duration::from_secs(9);
     assert!(matches!(bench.session.on_tick(bench.now, sent_at)[..], [Effect::HeartBeat]));
-    // It promised one every max(20 s, 10 s) and has twice that time.
-    assert!(bench.after(Duration::from_secs(30)).is_empty());
+    assert!(bench.session.on_tick(bench.now, sent_at).is_empty(), "once, whether or not the socket took it");
+    // It promised one every max(20 s, 10 s) and has twice that time; it is asked in between.
+    assert!(matches!(bench.after(Duration::from_secs(30))[..], [Effect::Ping]));
     bench.session.on_sign_of_life(bench.now);
-    assert!(bench.after(Duration::from_secs(39)).is_empty());
+    assert!(matches!(bench.after(Duration::from_secs(39))[..], [Effect::Ping]));
     assert_eq!(error(&bench.after(Duration::from_secs(1))).0, "heartbeat_lost");
+}
+
+#[test]
+fn who_promises_a_heart_beat_in_a_month_is_pinged_and_dropped_like_everybody() {
+    let mut bench = Bench::fresh();
+    bench.frame("CONNECT\naccept-version:1.2\nheart-beat:4294967295,0\ntoken:t\n\n\0");
+    bench.accept();
+    for _ in 0..2 {
+        assert!(matches!(bench.after(Duration::from_secs(25))[..], [Effect::Ping]));
+    }
+    assert_eq!(error(&bench.after(Duration::from_secs(25))).0, "heartbeat_lost");
 }
 
 #[test]

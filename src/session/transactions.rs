@@ -2,13 +2,15 @@
 
 use super::effect::{Error, Say};
 use crate::chat::Limits;
+use crate::chat::limits::TRANSACTION_BYTES_MAX;
 
 struct Transaction {
     id: Box<str>,
     says: Vec<Say>,
+    bytes: usize,
 }
 
-/// Bounded in number and size (limits.transactions_max, limits.transaction_sends_max).
+/// Bounded in number and size (limits.transactions_max, limits.transaction_sends_max, and bytes over all of them).
 pub(super) struct Transactions {
     open: Vec<Transaction>,
     open_max: usize,
@@ -32,7 +34,7 @@ impl Transactions {
                 format!("a session has at most {max} open transactions (limits.transactions_max)"),
             ));
         }
-        self.open.push(Transaction { id: id.into(), says: Vec::new() });
+        self.open.push(Transaction { id: id.into(), says: Vec::new(), bytes: 0 });
         Ok(())
     }
 
@@ -46,7 +48,14 @@ impl Transactions {
                 format!("a transaction holds at most {max} SENDs (limits.transaction_sends_max)"),
             ));
         }
+        held.bytes += say.weight();
         held.says.push(say);
+        if self.open.iter().map(|held| held.bytes).sum::<usize>() > TRANSACTION_BYTES_MAX {
+            return Err(Error::new(
+                "transaction_too_large",
+                format!("the open transactions of a session hold at most {TRANSACTION_BYTES_MAX} bytes"),
+            ));
+        }
         Ok(())
     }
 

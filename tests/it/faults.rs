@@ -260,3 +260,74 @@ async fn fifty_of_a_thousand_who_read_nothing_slow_nobody_and_get_everything_onc
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_heart_beats_and_reads_nothing_for_a_while_is_kept_and_gets_everything() {
+    let server = Server::builder()
+        .set("limits.ping_seconds", 300)
+        .set("limits.message_chars_max", 15_000)
+        .set("history.keep_entries", 0)
+        .start()
+        .await;
+    let room = server.room("a").await;
+    server.person("a", sarangbang::chat::Role::User).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    let stream = socket.connect(server.authority().parse().unwrap()).await.unwrap();
+    let mut silent = Client::over(stream, server.authority(), "/ws-stomp", None).await;
+    let token = server.token("a");
+    silent.send(&format!("CONNECT\naccept-version:1.2\nhost:x\nheart-beat:0,1\ntoken:{token}\n\n\0")).await;
+    silent.until("CONNECTED").await;
+    silent.subscribe("s", room, "").await;
+    let mut speaker = server.connect("b").await;
+    for _ in 0..350 {
+        speaker.say(room, &"x".repeat(14_000), "r").await;
+        speaker.until("RECEIPT").await;
+    }
+    // Two heart-beats become due that the socket does not take: nothing but time brings them.
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    let last = server.room_state(room).await.last_offset;
+    for offset in 1..=last {
+        assert_eq!(silent.message_or_beat().await.offset(), offset);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_told_what_retention_took_from_it() {
+    let server = Server::builder()
+        .set("limits.message_chars_max", 15_000)
+        .set("limits.ring_entries_max", 4)
+        .set("history.keep_entries", 100)
+        .start()
+        .await;
+    let room = server.room("a").await;
+    let mut slow = crowd(&server, room, "slow", 1).await.remove(0);
+    slow.listen_for_errors_amid().await;
+    let mut speaker = server.connect("b").await;
+    for _ in 0..600 {
+        speaker.say(room, &"x".repeat(14_000), "r").await;
+        speaker.until("RECEIPT").await;
+    }
+    let (mut seen, mut told) = (0, None::<(u64, u64)>);
+    let (last, mut holes) = (server.room_state(room).await.last_offset, 0);
+    while seen < last {
+        let frame = slow.message().await;
+        if frame.header("destination") == Some("/user/queue/errors") {
+            let gap = frame.json();
+            assert_eq!(gap["code"], "gap");
+            let words: Vec<u64> = gap["message"].as_str().unwrap().split(' ').filter_map(|w| w.parse().ok()).collect();
+            let [from, to] = words[..] else { panic!("{gap}") };
+            // Retention may be faster than the next portion: then the gap grows.
+            told = Some(told.map_or((from, to), |(first, end)| if end + 1 == from { (first, to) } else { (from, to) }));
+            continue;
+        }
+        let offset = frame.offset();
+        if seen > 0 && offset != seen + 1 {
+            assert_eq!(told.take(), Some((seen + 1, offset - 1)));
+            holes += 1;
+        }
+        seen = offset;
+    }
+    assert_eq!(told, None, "every gap that was told is one");
+    assert!(holes > 0, "the reader was not slow enough for this test");
+}

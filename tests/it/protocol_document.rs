@@ -154,6 +154,7 @@ fn every_fixed_limit_has_the_value_of_its_constant() {
         ("bytes of a password", limits::PASSWORD_BYTES_MAX as u64),
         ("bytes of a message's `id`", limits::MESSAGE_ID_BYTES_MAX as u64),
         ("bytes of a subscription's `id`", limits::SUBSCRIPTION_ID_BYTES_MAX as u64),
+        ("bytes of the SENDs in the open transactions of a connection", limits::TRANSACTION_BYTES_MAX as u64),
         ("entries of `history`", limits::HISTORY_ENTRIES_MAX),
         ("entries of a page of history over HTTP", u64::from(limits::HISTORY_PAGE_ENTRIES_MAX)),
     ]);

@@ -193,7 +193,7 @@ fn every_path_that_the_architecture_names_exists() {
 }
 
 #[test]
-fn every_folder_and_file_of_the_first_two_levels_stands_in_the_architecture() {
+fn every_module_stands_in_the_architecture() {
     let text = read("docs/ARCHITECTURE.md");
     for entry in std::fs::read_dir(root().join("src")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

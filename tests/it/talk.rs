@@ -162,13 +162,13 @@ async fn who_only_listens_may_prolong_the_session_with_a_newer_token() {
     let room = server.room("a").await;
     server.person("a", sarangbang::chat::Role::User).await;
     let mut client = server.socket().await;
-    client.connect(&server.token_for("a", 3).await).await;
+    client.connect(&server.token_for("a", 10).await).await;
     client.subscribe("s", room, "").await;
     client.message().await;
     let newer = server.token("a");
     client.send(&format!("SEND\ndestination:/pub/chat/token\ntoken:{newer}\nreceipt:t\n\n\0")).await;
     assert_eq!(client.frame().await.header("receipt-id"), Some("t"));
-    assert_eq!(client.event_within(std::time::Duration::from_secs(6)).await, None, "the first token has ended by now");
+    assert_eq!(client.event_within(std::time::Duration::from_secs(13)).await, None, "the first token has ended by now");
     server.person("b", sarangbang::chat::Role::User).await;
     client.send(&format!("SEND\ndestination:/pub/chat/token\ntoken:{}\n\n\0", server.token("b"))).await;
     assert_eq!(client.error().await.0.header("code"), Some("token_of_another"));

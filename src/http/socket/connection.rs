@@ -15,6 +15,9 @@ use crate::node::{Closing, Leaving, Outbox, Slot, Ticket};
 use crate::session::{Effects, Error, Refusal, Session, Token};
 use crate::stomp::{Decoded, Decoder, FrameLimits};
 
+/// Frames of one WebSocket message that are worked off before others get their turn.
+const FRAMES_A_TURN: u32 = 32;
+
 /// One connection.
 pub(super) struct Connection {
     pub(super) edge: Arc<Edge>,
@@ -85,7 +88,16 @@ impl Connection {
         // Half a frame is a sign of life too (STOMP 1.2, Heart-beating: "any new data").
         self.sign_of_life();
         self.decoder.feed(bytes);
+        let mut frames = 0_u32;
         while !self.closing {
+            // One message may hold hundreds of frames: others get their turn, and the answers leave, in between.
+            frames += 1;
+            if frames.is_multiple_of(FRAMES_A_TURN) {
+                tokio::task::yield_now().await;
+                if !self.outbox.flush() {
+                    return;
+                }
+            }
             let effects = match self.decoder.next() {
                 Ok(None) => return,
                 Ok(Some(Decoded::HeartBeat)) => continue,
@@ -110,7 +122,11 @@ impl Connection {
 
     /// A cursor lags: it gets its next portion.
     pub(super) async fn catch_up(&mut self, slot: Slot) {
-        let Err(error) = self.edge.node.catch_up(&self.outbox, slot).await else { return };
+        let error = match self.edge.node.catch_up(&self.outbox, slot).await {
+            Ok(None) => return,
+            Ok(Some(gap)) => return self.tell_gap(gap).await,
+            Err(error) => error,
+        };
         if error == crate::store::StoreError::RoomUnknown {
             self.room_gone(slot).await;
         } else {
@@ -132,9 +148,11 @@ impl Connection {
 
     /// The account or the node ends.
     pub(super) async fn end(&mut self, closing: Closing) {
-        if closing == Closing::Draining {
-            self.members.at_end = Leaving::Draining;
-        }
+        self.members.at_end = match closing {
+            Closing::Draining => Leaving::Draining,
+            // Who is thrown out does not come back within the grace.
+            Closing::Account => Leaving::Said,
+        };
         let effects = match ending(closing) {
             Ok(error) => self.session.end(error),
             Err(close) => Effects::from_iter([crate::session::Effect::Close(close)]),

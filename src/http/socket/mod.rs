@@ -47,6 +47,10 @@ async fn run(edge: Arc<Edge>, io: Upgraded) {
         .limits(SocketLimits::default().max_payload_len(Some(limits.frame_bytes_max * FRAMES_IN_ONE)))
         .serve(Tap::new(read, Arc::clone(&outbox)));
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
+    // Whoever came in while the node began to drain is not among those whom it tells.
+    if edge.is_draining() {
+        connection.end(Closing::Draining).await;
+    }
     let end = serve(&mut connection, &mut socket).await;
     // The person leaves now: the peer's good manners, or the lack of them, hold no place in a room.
     drop(connection);

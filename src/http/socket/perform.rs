@@ -6,7 +6,7 @@ use super::connection::{Connection, Speaker};
 use super::waiting::{Settled, Wait};
 use crate::auth::{Claims, TokenError};
 use crate::chat::{Draft, Name, RoomId};
-use crate::node::Wish;
+use crate::node::{Gap, Wish};
 use crate::session::{Close, Effect, Effects, Error, Receipt, Refusal, Say, Token};
 use crate::store::StoreError;
 
@@ -20,7 +20,9 @@ impl Connection {
     pub(super) async fn perform_one(&mut self, effect: Effect) -> Effects {
         match effect {
             Effect::Send(frame) => self.outbox.send(&frame),
-            Effect::HeartBeat => self.outbox.send(b"\n"),
+            // Bytes that wait are a beat already, once the peer reads them.
+            Effect::HeartBeat if self.outbox.is_idle() => self.outbox.send(b"\n"),
+            Effect::HeartBeat => {}
             Effect::Ping => self.outbox.ping(),
             Effect::Version(version) => self.decoder.set_version(version),
             Effect::Authenticate { token } => return self.authenticate(token).await,
@@ -76,14 +78,15 @@ impl Connection {
             Settled::SaidAll { answer: Err(error), commit, .. } => {
                 self.session.refuse(&refusal_of(&error).receipt(commit))
             }
-            Settled::Entered { answer: Ok(entered), key, room, start, receipt } => {
-                let mut effects = self.receipt_now(receipt);
-                if let Some(membership) = self.members.get(key)
-                    && let Some(missing) = self.edge.node.entered(membership, &self.outbox, &entered, start)
-                {
-                    effects.extend(self.tell_gap(room, missing, entered.first));
+            Settled::Entered { answer: Ok(entered), key, start, receipt, .. } => {
+                let membership = self.members.get(key);
+                let gap = membership.and_then(|held| self.edge.node.entered(held, &self.outbox, &entered, start));
+                let effects = self.receipt_now(receipt);
+                self.perform(effects).await;
+                if let Some(gap) = gap {
+                    self.tell_gap(gap).await;
                 }
-                effects
+                return;
             }
             Settled::Entered { answer: Err(error), key, room, receipt, .. } => {
                 self.members.leave(key);
@@ -213,11 +216,12 @@ impl Connection {
         })
     }
 
-    /// The log no longer has what the subscriber asked for. Said on `/user/queue/errors`; who does not listen there
-    /// sees it by the offsets.
-    fn tell_gap(&mut self, room: RoomId, missing: u64, first: u64) -> Effects {
-        let text = format!("offsets {missing} to {} are no longer kept", first - 1);
-        self.session.tell(&Refusal { room: Some(room), ..Refusal::new("gap", text) })
+    /// The log no longer has what a subscription wants. Said on `/user/queue/errors`; who does not listen there sees
+    /// it by the offsets.
+    pub(super) async fn tell_gap(&mut self, gap: Gap) {
+        let text = format!("offsets {} to {} are no longer kept", gap.from, gap.to);
+        let effects = self.session.tell(&Refusal { room: Some(gap.room), ..Refusal::new("gap", text) });
+        self.perform(effects).await;
     }
 }
 
@@ -230,7 +234,8 @@ fn refusal_of(error: &StoreError) -> Refusal {
     };
     match error {
         StoreError::Unavailable(cause) => {
-            tracing::error!(%cause, "the store is not available");
+            // The writer says it once, and loudly; a full disk needs no line for every message.
+            tracing::debug!(%cause, "the store is not available");
             Refusal::new(code, "the server cannot write now; nothing was lost that was acknowledged; try again")
         }
         _ => Refusal::new(code, error.to_string()),

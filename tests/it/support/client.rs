@@ -116,6 +116,23 @@ impl Client {
         assert_eq!(self.frame().await.command, "RECEIPT");
     }
 
+    /// The same where MESSAGEs may come in between, which are dropped.
+    pub(crate) async fn listen_for_errors_amid(&mut self) {
+        self.send("SUBSCRIBE\nid:errors\ndestination:/user/queue/errors\nreceipt:errors\n\n\0").await;
+        self.until("RECEIPT").await;
+    }
+
+    /// The next MESSAGE, with heart-beats before it dropped.
+    pub(crate) async fn message_or_beat(&mut self) -> Frame {
+        loop {
+            match self.event().await {
+                Event::Frame(frame) if frame.command == "MESSAGE" => return frame,
+                Event::Frame(_) | Event::HeartBeat => {}
+                Event::Closed(code) => panic!("closed with {code:?}"),
+            }
+        }
+    }
+
     /// SENDs a message; asks for a receipt where `receipt` is not empty, and does not wait for it.
     pub(crate) async fn say(&mut self, room: impl std::fmt::Display, text: &str, receipt: &str) {
         let body = serde_json::json!({"type": "TALK", "roomId": room.to_string(), "message": text});
