@@ -149,6 +149,12 @@ impl Store {
         each_backend!(self, s => s.room(id).await)
     }
 
+    /// The present state of several rooms, of those that are there, in any order. It is one read, so that who has a
+    /// list to tell does not wait once for each room; meant for a few hundred ids at most.
+    pub async fn rooms_of(&self, ids: &[RoomId]) -> Result<Vec<Room>> {
+        each_backend!(self, s => s.rooms_of(ids.to_vec()).await)
+    }
+
     /// The people in a room, by name.
     ///
     /// # Errors

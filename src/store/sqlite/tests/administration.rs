@@ -106,3 +106,17 @@ async fn there_are_no_more_rooms_than_allowed() {
     house.store.delete_room(room).await.unwrap();
     assert!(house.store.create_room("x".parse().unwrap()).await.is_ok());
 }
+
+#[tokio::test]
+async fn several_rooms_are_answered_at_once_as_they_are_now_without_those_that_are_gone() {
+    let house = House::new();
+    let rooms = [house.room().await, house.room().await, house.room().await];
+    house.enter(rooms[0], "a", 1).await.unwrap();
+    house.store.delete_room(rooms[1]).await.unwrap();
+    let mut found = house.store.rooms_of(vec![rooms[1], rooms[0], RoomId::from_bytes([9; 16])]).await.unwrap();
+    let now = found.pop().unwrap();
+    assert!(found.is_empty());
+    assert_eq!((now.id, now.user_count, now.last_offset), (rooms[0], 1, 1));
+    assert_eq!(house.store.rooms_of(Vec::new()).await, Ok(Vec::new()));
+    assert_eq!(house.store.rooms_of(rooms.to_vec()).await.unwrap().len(), 2);
+}
