@@ -25,6 +25,14 @@ use crate::chat::{Draft, Entry, LeaseId, Name, Role, Room, RoomId, RoomName};
 /// The answer of a store, in short.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// What an entry costs beside its words, in bytes: the [`Entry`] itself, and around the words its JSON and the head of
+/// its MESSAGE frame. Without it a portion of one-character messages would be sixty thousand entries.
+pub const ENTRY_BYTES: usize = 512;
+
+/// What a page of history costs at most, in bytes. Two hundred of the longest messages that the default limits allow
+/// are below it; with greater limits a page may be shorter than asked for.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// What [`Store::append`] acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -122,8 +130,11 @@ impl Store {
         each_backend!(self, s => s.leave(room, name, lease));
     }
 
-    /// The oldest entries with an offset greater than `after`: at most `entries_max`, and no more once their texts
-    /// reach `bytes_max` (one at least).
+    /// The oldest entries with an offset greater than `after`: at most `entries_max`, and no more once what they cost
+    /// reaches `bytes_max` (one at least). An entry costs the bytes of its text, its sender and its id, and
+    /// [`ENTRY_BYTES`].
+    ///
+    /// For cursors that catch up: it never waits for what HTTP callers read.
     ///
     /// # Errors
     /// [`StoreError::RoomUnknown`].
@@ -131,7 +142,17 @@ impl Store {
         each_backend!(self, s => s.read(room, after, entries_max, bytes_max).await)
     }
 
-    /// The newest `entries_max` entries with an offset less than `before` (all, where `None`), in offset order.
+    /// A page of the oldest `entries_max` entries with an offset greater than `after`; fewer once what they cost, as
+    /// with [`Store::read`], reaches [`PAGE_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn oldest(&self, room: RoomId, after: u64, entries_max: usize) -> Result<Slice> {
+        each_backend!(self, s => s.oldest(room, after, entries_max).await)
+    }
+
+    /// A page of the newest `entries_max` entries with an offset less than `before` (all, where `None`), in offset
+    /// order; fewer, the newest of them, once what they cost reaches [`PAGE_BYTES_MAX`].
     ///
     /// # Errors
     /// [`StoreError::RoomUnknown`].
@@ -150,7 +171,8 @@ impl Store {
     }
 
     /// The present state of several rooms, of those that are there, in any order. It is one read, so that who has a
-    /// list to tell does not wait once for each room; meant for a few hundred ids at most.
+    /// list to tell does not wait once for each room; meant for a few hundred ids at most. Like [`Store::read`] it
+    /// never waits for what HTTP callers read.
     pub async fn rooms_of(&self, ids: &[RoomId]) -> Result<Vec<Room>> {
         each_backend!(self, s => s.rooms_of(ids.to_vec()).await)
     }
@@ -195,7 +217,8 @@ impl Store {
         each_backend!(self, s => s.add_account(account).await)
     }
 
-    /// One account, if it is there. The name is compared without regard to letter case.
+    /// One account, if it is there. The name is compared without regard to letter case. It and [`Store::login`] wait
+    /// for each other alone, not for lists and pages: nobody who reads much keeps others out.
     pub async fn account(&self, name: &Name) -> Result<Option<Account>> {
         each_backend!(self, s => s.account(name.clone()).await)
     }
@@ -264,10 +287,11 @@ impl Store {
         each_backend!(self, s => s.add_signing_key(key).await)
     }
 
-    /// Looks whether the store can be read and its writer lives; for `/readyz`.
+    /// Looks whether the store can be read and written; for `/readyz`. Answers within a second or so, however many
+    /// read, and never blocks a thread of the runtime. Once writing failed, the store tries again by itself.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with the cause.
+    /// [`StoreError::Unavailable`] with the cause: nothing can be read, the last write failed, the writer has ended.
     pub async fn ready(&self) -> Result<()> {
         each_backend!(self, s => s.ready().await)
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::fault::Attempt;
 use super::news::{Told, tell};
+use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::{Name, Role};
 use crate::store::{Account, NewAccount, Result, Secret, StoreError};
@@ -33,12 +34,12 @@ impl Sqlite {
 
     /// See [`crate::store::Store::account`].
     pub async fn account(&self, name: Name) -> Result<Option<Account>> {
-        self.read_with(move |file| Ok(account(file, &name)?)).await
+        self.read_with(Lane::Door, move |file| Ok(account(file, &name)?)).await
     }
 
     /// See [`crate::store::Store::accounts`].
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        self.read_with(|file| {
+        self.read_with(Lane::Page, |file| {
             let sql = format!("SELECT {} FROM account ORDER BY name_key", row::ACCOUNT_COLUMNS);
             let mut accounts = file.prepare_cached(&sql)?;
             let accounts = accounts.query_map([], row::account)?;
@@ -49,7 +50,7 @@ impl Sqlite {
 
     /// See [`crate::store::Store::has_admin`].
     pub async fn has_admin(&self) -> Result<bool> {
-        self.read_with(|file| {
+        self.read_with(Lane::Page, |file| {
             let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE role = ?1 AND NOT disabled)";
             Ok(file.prepare_cached(sql)?.query_row([Role::Admin.as_str()], |r| r.get(0))?)
         })

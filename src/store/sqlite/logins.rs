@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::accounts::{account, name_key};
+use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::Name;
 use crate::store::{Account, Invitation, Result, Secret, SigningKey, StoreError};
@@ -34,7 +35,7 @@ impl Sqlite {
     /// See [`crate::store::Store::login`].
     pub async fn login(&self, key: [u8; 32]) -> Result<Option<Account>> {
         let now = (self.shared.clock)();
-        self.read_with(move |file| {
+        self.read_with(Lane::Door, move |file| {
             let sql = format!(
                 "SELECT {} FROM login JOIN account USING (name_key) WHERE login.key = ?1 AND login.expires_at > ?2",
                 row::ACCOUNT_COLUMNS
@@ -55,7 +56,7 @@ impl Sqlite {
 
     /// See [`crate::store::Store::signing_keys`].
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
-        self.read_with(|file| {
+        self.read_with(Lane::Page, |file| {
             let sql = "SELECT id, secret, created_at FROM signing_key ORDER BY number DESC";
             let mut keys = file.prepare_cached(sql)?;
             let keys = keys.query_map([], |r| {

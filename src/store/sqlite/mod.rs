@@ -20,6 +20,7 @@ mod entries;
 mod error;
 mod fault;
 mod folder;
+mod health;
 mod log;
 mod logins;
 mod news;
@@ -48,7 +49,8 @@ use tokio::sync::mpsc;
 use self::command::{Altering, Asked, Claim, Command, Message, Queue};
 use self::fault::Attempt;
 use self::folder::Folder;
-use self::reader::Readers;
+use self::health::Health;
+use self::reader::{Lane, Readers};
 use self::writer::Writer;
 use super::{Appended, Entered, Pending, Result, StoreError, Tail, settled};
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
@@ -99,6 +101,7 @@ struct Shared {
     queue: Queue,
     tail_taken: AtomicBool,
     readers: Readers,
+    health: Health,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -151,7 +154,8 @@ impl Sqlite {
         }
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
-        let writer = Writer::new(connection, lock, messages, settings, rhythm).map_err(broken)?;
+        let health = Health::default();
+        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone()).map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
@@ -166,6 +170,7 @@ impl Sqlite {
                 queue: Queue::new(settings.queue_max),
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
+                health,
                 thread: Mutex::new(Some(thread)),
             }),
         })
@@ -228,10 +233,10 @@ impl Sqlite {
 
     /// See [`super::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
-        if self.shared.thread.lock().as_ref().is_none_or(JoinHandle::is_finished) {
-            return Err(fault::stopped());
+        match self.shared.health.trouble() {
+            Some(cause) => Err(cause),
+            None => self.shared.readers.answer().await,
         }
-        self.read_with(|file| Ok(file.query_row("SELECT count(*) FROM signing_key", [], |_| Ok(()))?)).await
     }
 
     /// See [`super::Store::close`].
@@ -250,9 +255,10 @@ impl Sqlite {
     /// Reads from one state of the file.
     async fn read_with<T: Send + 'static>(
         &self,
+        lane: Lane,
         work: impl FnOnce(&Connection) -> Attempt<T> + Send + 'static,
     ) -> Result<T> {
-        self.shared.readers.read(work).await
+        self.shared.readers.read(lane, work).await
     }
 
     /// Changes something by the writer; `work` is given the time. All of it happens, or nothing.

@@ -45,7 +45,7 @@ async fn an_invitation_and_a_sign_in_session_end_at_their_time() {
     let late = house.store.add_account(account("b", Role::User, Some([1; 32]))).await;
     assert_eq!(late, Err(StoreError::InvitationInvalid));
     let rows = "SELECT (SELECT count(*) FROM login) + (SELECT count(*) FROM invitation)";
-    while house.store.read_with(|file| Ok(file.query_row(rows, [], |r| r.get(0))?)).await != Ok(0) {
+    while house.store.read_with(Lane::Page, |file| Ok(file.query_row(rows, [], |r| r.get(0))?)).await != Ok(0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod crash;
+mod lanes;
 mod log;
 mod model;
 mod presence;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::reader::Lane;
 use super::{Mode, OpenError, Rhythm, Settings, Sqlite, wall_clock};
 use crate::chat::{Draft, Entry, LeaseId, Locale, Name, Room, RoomId};
 use crate::store::{Appended, Entered, Pending, Result, Slice, settled};
