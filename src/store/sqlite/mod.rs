@@ -193,7 +193,7 @@ impl Sqlite {
             asked.refuse(refusal);
             return pending;
         }
-        match self.shared.queue.ticket() {
+        match self.shared.queue.ticket(1) {
             Some(ticket) => self.send(Message::Command(Command::Append { draft, asked, ticket })),
             None => asked.refuse(StoreError::Busy),
         }
@@ -207,7 +207,7 @@ impl Sqlite {
             asked.refuse(refusal);
             return pending;
         }
-        match self.shared.queue.ticket() {
+        match self.shared.queue.ticket(drafts.len()) {
             Some(ticket) => self.send(Message::Command(Command::AppendAll { drafts, asked, ticket })),
             None => asked.refuse(StoreError::Busy),
         }

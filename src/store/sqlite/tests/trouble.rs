@@ -131,6 +131,22 @@ async fn above_the_queues_limit_appends_are_refused_and_nothing_acknowledged_is_
     assert_eq!(house.say(room, "a", "again").await, Ok(12));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_takes_as_many_places_in_the_queue_as_it_has_messages() {
+    let house = House::with(Settings { queue_max: 10, ..settings() });
+    let room = house.room().await;
+    let group = |n: usize| house.store.append_all(vec![draft(room, "a", "x", None); n]);
+    let busy = house.hold();
+    let (six, five, four) = (group(6), group(5), group(4));
+    let one = house.store.append(draft(room, "a", "x", None));
+    drop(busy);
+    assert_eq!(settled(six).await.unwrap().len(), 6);
+    assert_eq!(settled(five).await, Err(StoreError::Busy));
+    assert_eq!(settled(four).await.unwrap().len(), 4);
+    assert_eq!(settled(one).await, Err(StoreError::Busy));
+    assert_eq!(settled(group(10)).await.unwrap().len(), 10, "the places are free again");
+}
+
 #[tokio::test]
 async fn closing_settles_everything_that_was_asked_before_and_refuses_the_rest() {
     let mut house = House::new();
