@@ -7,25 +7,26 @@
 //! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry.
 
 mod account;
+mod answer;
 mod error;
 pub mod sqlite;
 mod tail;
 
 use std::future::Future;
-use std::sync::Arc;
 
 use tokio::sync::oneshot::error::RecvError;
 
 pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
+pub use answer::{Appended, Entered, Slice};
 pub use error::StoreError;
 pub use tail::{Event, Tail};
 
-use crate::chat::{Draft, Entry, LeaseId, Name, Role, Room, RoomId, RoomName};
+use crate::chat::{Draft, LeaseId, Name, Role, Room, RoomId, RoomName};
 
 /// The answer of a store, in short.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// What an entry costs beside its words, in bytes: the [`Entry`] itself, and around the words its JSON and the head of
+/// What an entry costs beside its words, in bytes: the [`Entry`](crate::chat::Entry) itself, and around the words its JSON and the head of
 /// its MESSAGE frame. Without it a portion of one-character messages would be sixty thousand entries.
 pub const ENTRY_BYTES: usize = 512;
 
@@ -33,39 +34,9 @@ pub const ENTRY_BYTES: usize = 512;
 /// are below it; with greater limits a page may be shorter than asked for.
 pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What [`Store::append`] acknowledges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// The entry's place in the log.
-    pub offset: u64,
-    /// Whether this message id stood there already; nothing was appended then.
-    pub duplicate: bool,
-}
-
-/// What [`Store::enter`] acknowledges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entered {
-    /// The newest offset of the log, this person's own ENTER included.
-    pub last: u64,
-    /// The oldest offset that is still kept; `last + 1` while there is none.
-    pub first: u64,
-    /// Whether an ENTER was appended (at `last`): false when the person was in the room already.
-    pub announced: bool,
-    /// How many people are in the room now.
-    pub user_count: u32,
-}
-
-/// A run of a room's log, in offset order and without holes.
-#[derive(Clone, Debug)]
-pub struct Slice {
-    /// The entries.
-    pub entries: Vec<Arc<Entry>>,
-    /// The oldest offset that is still kept; `last + 1` while there is none. An entry asked for that lies
-    /// before it is gone for ever: a gap to be told.
-    pub first: u64,
-    /// The newest offset of the log; 0 while it never had an entry.
-    pub last: u64,
-}
+/// Sign-in sessions of one account: more than anybody has browsers. Whoever signs in and in again would fill the file
+/// otherwise; a further one ends the oldest.
+pub const LOGINS_MAX: usize = 20;
 
 /// An acknowledgement that has been asked for and is not there yet. The order of the calls that made two of these
 /// is the order in which they take effect; waiting for them is another matter.
@@ -109,7 +80,7 @@ impl Store {
     /// Appends several messages: all of them, next to each other, or none.
     ///
     /// # Errors
-    /// As [`Store::append`], for the first that cannot be appended.
+    /// As [`Store::append`], for the first that cannot be appended. In the queue each message counts.
     pub fn append_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
         each_backend!(self, s => s.append_all(drafts))
     }
@@ -262,7 +233,8 @@ impl Store {
         each_backend!(self, s => s.add_invitation(invitation).await)
     }
 
-    /// Keeps a sign-in session under the SHA-256 of its cookie until `expires_at` (milliseconds since the epoch).
+    /// Keeps a sign-in session under the SHA-256 of its cookie until `expires_at` (milliseconds since the epoch). An
+    /// account keeps [`LOGINS_MAX`] of them: this one, and the others that last longest.
     pub async fn add_login(&self, key: [u8; 32], name: &Name, expires_at: i64) -> Result<()> {
         each_backend!(self, s => s.add_login(key, name.clone(), expires_at).await)
     }

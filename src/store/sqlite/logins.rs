@@ -6,7 +6,7 @@ use super::accounts::{account, name_key};
 use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::Name;
-use crate::store::{Account, Invitation, Result, Secret, SigningKey, StoreError};
+use crate::store::{Account, Invitation, LOGINS_MAX, Result, Secret, SigningKey, StoreError};
 
 impl Sqlite {
     /// See [`crate::store::Store::add_invitation`].
@@ -27,6 +27,12 @@ impl Sqlite {
             account(file, &name)?.ok_or(StoreError::AccountUnknown)?;
             file.prepare_cached("INSERT OR REPLACE INTO login (key, name_key, expires_at) VALUES (?1, ?2, ?3)")?
                 .execute(params![key, name_key(&name), expires_at])?;
+            // All last equally long, so the one that ends first is the oldest.
+            file.prepare_cached(
+                "DELETE FROM login WHERE key IN
+                 (SELECT key FROM login WHERE name_key = ?1 AND key <> ?2 ORDER BY expires_at DESC LIMIT -1 OFFSET ?3)",
+            )?
+            .execute(params![name_key(&name), key, (LOGINS_MAX - 1) as i64])?;
             Ok(())
         })
         .await
