@@ -46,7 +46,7 @@ impl Sqlite {
                 "SELECT {} FROM login JOIN account USING (name_key) WHERE login.key = ?1 AND login.expires_at > ?2",
                 row::ACCOUNT_COLUMNS
             );
-            Ok(file.prepare_cached(&sql)?.query_row(params![key, now], row::account).optional()?)
+            Ok(file.prepare_cached(&sql)?.query_row(params![key, now], row::account).optional()?.flatten())
         })
         .await
     }

@@ -30,6 +30,7 @@ mod rooms;
 mod rosters;
 mod row;
 mod schema;
+mod skipped;
 #[cfg(test)]
 mod tests;
 mod upkeep;

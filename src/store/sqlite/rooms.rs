@@ -18,7 +18,7 @@ impl Sqlite {
             let sql = format!("SELECT {} FROM room ORDER BY last_at DESC, key DESC", row::ROOM_COLUMNS);
             let mut rooms = file.prepare_cached(&sql)?;
             let rooms = rooms.query_map([], |r| row::room(r, alive))?;
-            Ok(rooms.collect::<rusqlite::Result<_>>()?)
+            Ok(rooms.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -45,8 +45,8 @@ impl Sqlite {
         self.read_with(Lane::Page, move |file| {
             let key = Some(key(file, id)?).filter(|_| alive);
             let mut names = file.prepare_cached("SELECT DISTINCT name FROM presence WHERE room = ?1 ORDER BY name")?;
-            let names = names.query_map([key], |r| row::parsed(r, 0))?;
-            Ok(names.collect::<rusqlite::Result<_>>()?)
+            let names = names.query_map([key], |r| row::person(r, 0))?;
+            Ok(names.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -99,6 +99,7 @@ fn room(file: &Connection, id: RoomId, alive: bool) -> rusqlite::Result<Option<R
     file.prepare_cached(&format!("SELECT {} FROM room WHERE id = ?1", row::ROOM_COLUMNS))?
         .query_row([id.as_bytes()], |r| row::room(r, alive))
         .optional()
+        .map(Option::flatten)
 }
 
 /// The key of a room that is there.

@@ -9,6 +9,7 @@ mod model;
 mod presence;
 mod retention;
 mod trouble;
+mod unreadable;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
