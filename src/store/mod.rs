@@ -4,7 +4,9 @@
 //! sessions or nodes. The store is *pulled*: whoever wants news asks [`Store::tail`]; it never calls back.
 //!
 //! Invariants: a room's offsets are 1, 2, 3, ... without a hole, given out in the order of the commits. What an
-//! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry.
+//! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry. A room's `sentAt` never
+//! goes back, but for one case: an entry that a wrong clock dated more than five minutes ahead is not followed. Nothing
+//! is removed as old by a clock that has jumped more than a day ahead, until it has been so for an hour.
 
 mod account;
 mod answer;

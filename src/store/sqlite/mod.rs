@@ -16,6 +16,7 @@ mod batch;
 mod boot;
 mod command;
 mod connection;
+mod doubt;
 mod entries;
 mod error;
 mod fault;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -106,12 +107,15 @@ struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What time it is, in milliseconds since the Unix epoch. A parameter, so that a test can turn it back.
+/// What time it is, in milliseconds. A parameter, so that a test can turn it back.
 type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// How often the writer looks up from its queue.
 struct Rhythm {
+    /// Since the Unix epoch.
     clock: Clock,
+    /// Since some fixed point, and never set.
+    steady: Clock,
     /// Between two looks for what another process wrote.
     news: Duration,
     /// Between two tries to write what could not be written.
@@ -124,6 +128,7 @@ impl Default for Rhythm {
     fn default() -> Self {
         Self {
             clock: Arc::new(wall_clock),
+            steady: steady_clock(),
             news: Duration::from_millis(250),
             retry: Duration::from_secs(1),
             sweep: Duration::from_secs(60),
@@ -286,6 +291,11 @@ impl Sqlite {
     fn people_are_alive(&self) -> bool {
         self.shared.mode == Mode::Serve || self.shared.folder.is_served()
     }
+}
+
+fn steady_clock() -> Clock {
+    let start = Instant::now();
+    Arc::new(move || i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX))
 }
 
 fn wall_clock() -> i64 {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::batch::Books;
 use super::command::{Claim, Command, Message};
+use super::doubt::{Doubt, Moment};
 use super::fault::unavailable;
 use super::folder::Lock;
 use super::health::{Health, Report};
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     /// Leaves that could not be written yet.
     owed: VecDeque<Claim>,
     upkeep: Upkeep,
+    doubt: Doubt,
     pace: Pace,
     due: Due,
     rhythm: Rhythm,
@@ -88,6 +90,7 @@ impl Writer {
             tail: None,
             owed: VecDeque::new(),
             upkeep: Upkeep::new(settings.keep_entries, settings.keep_days),
+            doubt: Doubt::new(rhythm.moment()),
             pace: Pace::default(),
             due: Due { news: now + rhythm.news, retry: now + rhythm.retry, sweep: now + SWEEP_PAUSE },
             rhythm,
@@ -209,7 +212,8 @@ impl Writer {
             self.probe();
         }
         if now >= self.due.sweep {
-            let clock = (self.books.clock)();
+            let moment = self.rhythm.moment();
+            let clock = self.doubt.allows(moment).then_some(moment.wall);
             self.due.sweep = match self.upkeep.step(&mut self.books.file, clock) {
                 Ok(true) => now + SWEEP_PAUSE,
                 Ok(false) => now + self.rhythm.sweep,
@@ -234,6 +238,14 @@ impl Writer {
         if !events.is_empty() && self.tail.as_ref().is_some_and(|tail| tail.blocking_send(events).is_err()) {
             self.tail = None;
         }
+    }
+}
+
+impl Rhythm {
+    /// The steady clock is read first. Were it the other way round, a pause in between would be believed as time that
+    /// the wall clock has to catch up with, and would look like a jump at the next look.
+    fn moment(&self) -> Moment {
+        Moment { steady: (self.steady)(), wall: (self.clock)() }
     }
 }
 

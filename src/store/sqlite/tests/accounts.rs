@@ -40,7 +40,7 @@ async fn an_invitation_and_a_sign_in_session_end_at_their_time() {
     house.store.add_login([2; 32], name("A"), expires_at).await.unwrap();
     house.store.add_invitation(Invitation { key: [1; 32], role: Role::User, expires_at }).await.unwrap();
     assert_eq!(house.store.login([2; 32]).await.unwrap().unwrap().name, name("a"));
-    house.shift_clock(1);
+    house.pass(1);
     assert_eq!(house.store.login([2; 32]).await, Ok(None));
     let late = house.store.add_account(account("b", Role::User, Some([1; 32]))).await;
     assert_eq!(late, Err(StoreError::InvitationInvalid));

@@ -91,7 +91,7 @@ async fn the_log_of_a_deleted_room_is_removed_from_the_file_as_well() {
 async fn rooms_are_listed_by_their_newest_activity() {
     let house = House::new();
     let (first, second) = (house.room().await, house.room().await);
-    house.shift_clock(1);
+    house.pass(1);
     house.say(first, "a", "x").await.unwrap();
     let listed: Vec<RoomId> = house.store.rooms().await.unwrap().iter().map(|room| room.id).collect();
     assert_eq!(listed, [first, second]);

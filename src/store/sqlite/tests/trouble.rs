@@ -216,6 +216,6 @@ async fn a_newer_file_is_refused_with_both_versions() {
     let house = House::new();
     house.store.change(|file, _| Ok(file.pragma_update(None, "user_version", 99)?)).await.unwrap();
     house.store.close().await;
-    let refusal = open(house.folder.path(), Mode::Admin, &house.settings, &house.clock_shift).err().unwrap();
+    let refusal = open(house.folder.path(), Mode::Admin, &house.settings, &house.clocks).err().unwrap();
     assert!(refusal.to_string().contains("schema version 99"), "{refusal}");
 }
