@@ -4,60 +4,41 @@
 //! sessions or nodes. The store is *pulled*: whoever wants news asks [`Store::tail`]; it never calls back.
 //!
 //! Invariants: a room's offsets are 1, 2, 3, ... without a hole, given out in the order of the commits. What an
-//! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry.
+//! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry. A room's `sentAt` never
+//! goes back, but for one case: an entry that a wrong clock dated more than five minutes ahead is not followed. Nothing
+//! is removed as old by a clock that has jumped more than a day ahead, until it has been so for an hour.
 
 mod account;
+mod answer;
 mod error;
 pub mod sqlite;
 mod tail;
 
 use std::future::Future;
-use std::sync::Arc;
 
 use tokio::sync::oneshot::error::RecvError;
 
 pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
+pub use answer::{Appended, Entered, Slice};
 pub use error::StoreError;
 pub use tail::{Event, Tail};
 
-use crate::chat::{Draft, Entry, LeaseId, Name, Role, Room, RoomId, RoomName};
+use crate::chat::{Draft, LeaseId, Name, Role, Room, RoomId, RoomName};
 
 /// The answer of a store, in short.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// What [`Store::append`] acknowledges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// The entry's place in the log.
-    pub offset: u64,
-    /// Whether this message id stood there already; nothing was appended then.
-    pub duplicate: bool,
-}
+/// What an entry costs beside its words, in bytes: the [`Entry`](crate::chat::Entry) itself, and around the words its JSON and the head of
+/// its MESSAGE frame. Without it a portion of one-character messages would be sixty thousand entries.
+pub const ENTRY_BYTES: usize = 512;
 
-/// What [`Store::enter`] acknowledges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entered {
-    /// The newest offset of the log, this person's own ENTER included.
-    pub last: u64,
-    /// The oldest offset that is still kept; `last + 1` while there is none.
-    pub first: u64,
-    /// Whether an ENTER was appended (at `last`): false when the person was in the room already.
-    pub announced: bool,
-    /// How many people are in the room now.
-    pub user_count: u32,
-}
+/// What a page of history costs at most, in bytes. Two hundred of the longest messages that the default limits allow
+/// are below it; with greater limits a page may be shorter than asked for.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// A run of a room's log, in offset order and without holes.
-#[derive(Clone, Debug)]
-pub struct Slice {
-    /// The entries.
-    pub entries: Vec<Arc<Entry>>,
-    /// The oldest offset that is still kept; `last + 1` while there is none. An entry asked for that lies
-    /// before it is gone for ever: a gap to be told.
-    pub first: u64,
-    /// The newest offset of the log; 0 while it never had an entry.
-    pub last: u64,
-}
+/// Sign-in sessions of one account: more than anybody has browsers. Whoever signs in and in again would fill the file
+/// otherwise; a further one ends the oldest.
+pub const LOGINS_MAX: usize = 20;
 
 /// An acknowledgement that has been asked for and is not there yet. The order of the calls that made two of these
 /// is the order in which they take effect; waiting for them is another matter.
@@ -101,7 +82,7 @@ impl Store {
     /// Appends several messages: all of them, next to each other, or none.
     ///
     /// # Errors
-    /// As [`Store::append`], for the first that cannot be appended.
+    /// As [`Store::append`], for the first that cannot be appended. In the queue each message counts.
     pub fn append_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
         each_backend!(self, s => s.append_all(drafts))
     }
@@ -122,8 +103,11 @@ impl Store {
         each_backend!(self, s => s.leave(room, name, lease));
     }
 
-    /// The oldest entries with an offset greater than `after`: at most `entries_max`, and no more once their texts
-    /// reach `bytes_max` (one at least).
+    /// The oldest entries with an offset greater than `after`: at most `entries_max`, and no more once what they cost
+    /// reaches `bytes_max` (one at least). An entry costs the bytes of its text, its sender and its id, and
+    /// [`ENTRY_BYTES`].
+    ///
+    /// For cursors that catch up: it never waits for what HTTP callers read.
     ///
     /// # Errors
     /// [`StoreError::RoomUnknown`].
@@ -131,7 +115,17 @@ impl Store {
         each_backend!(self, s => s.read(room, after, entries_max, bytes_max).await)
     }
 
-    /// The newest `entries_max` entries with an offset less than `before` (all, where `None`), in offset order.
+    /// A page of the oldest `entries_max` entries with an offset greater than `after`; fewer once what they cost, as
+    /// with [`Store::read`], reaches [`PAGE_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError::RoomUnknown`].
+    pub async fn oldest(&self, room: RoomId, after: u64, entries_max: usize) -> Result<Slice> {
+        each_backend!(self, s => s.oldest(room, after, entries_max).await)
+    }
+
+    /// A page of the newest `entries_max` entries with an offset less than `before` (all, where `None`), in offset
+    /// order; fewer, the newest of them, once what they cost reaches [`PAGE_BYTES_MAX`].
     ///
     /// # Errors
     /// [`StoreError::RoomUnknown`].
@@ -150,7 +144,8 @@ impl Store {
     }
 
     /// The present state of several rooms, of those that are there, in any order. It is one read, so that who has a
-    /// list to tell does not wait once for each room; meant for a few hundred ids at most.
+    /// list to tell does not wait once for each room; meant for a few hundred ids at most. Like [`Store::read`] it
+    /// never waits for what HTTP callers read.
     pub async fn rooms_of(&self, ids: &[RoomId]) -> Result<Vec<Room>> {
         each_backend!(self, s => s.rooms_of(ids.to_vec()).await)
     }
@@ -195,7 +190,8 @@ impl Store {
         each_backend!(self, s => s.add_account(account).await)
     }
 
-    /// One account, if it is there. The name is compared without regard to letter case.
+    /// One account, if it is there. The name is compared without regard to letter case. It and [`Store::login`] wait
+    /// for each other alone, not for lists and pages: nobody who reads much keeps others out.
     pub async fn account(&self, name: &Name) -> Result<Option<Account>> {
         each_backend!(self, s => s.account(name.clone()).await)
     }
@@ -239,7 +235,8 @@ impl Store {
         each_backend!(self, s => s.add_invitation(invitation).await)
     }
 
-    /// Keeps a sign-in session under the SHA-256 of its cookie until `expires_at` (milliseconds since the epoch).
+    /// Keeps a sign-in session under the SHA-256 of its cookie until `expires_at` (milliseconds since the epoch). An
+    /// account keeps [`LOGINS_MAX`] of them: this one, and the others that last longest.
     pub async fn add_login(&self, key: [u8; 32], name: &Name, expires_at: i64) -> Result<()> {
         each_backend!(self, s => s.add_login(key, name.clone(), expires_at).await)
     }
@@ -264,10 +261,11 @@ impl Store {
         each_backend!(self, s => s.add_signing_key(key).await)
     }
 
-    /// Looks whether the store can be read and its writer lives; for `/readyz`.
+    /// Looks whether the store can be read and written; for `/readyz`. Answers within a second or so, however many
+    /// read, and never blocks a thread of the runtime. Once writing failed, the store tries again by itself.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with the cause.
+    /// [`StoreError::Unavailable`] with the cause: nothing can be read, the last write failed, the writer has ended.
     pub async fn ready(&self) -> Result<()> {
         each_backend!(self, s => s.ready().await)
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::fault::Attempt;
 use super::news::{Told, tell};
+use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::{Name, Role};
 use crate::store::{Account, NewAccount, Result, Secret, StoreError};
@@ -19,7 +20,9 @@ impl Sqlite {
                 Some(key) => use_invitation(file, key, now)?,
                 None => new.role,
             };
-            if account(file, &new.name)?.is_some() {
+            // Also by an account that cannot be read.
+            let taken = "SELECT EXISTS (SELECT 1 FROM account WHERE name_key = ?1)";
+            if file.prepare_cached(taken)?.query_row([name_key(&new.name)], |r| r.get(0))? {
                 return Err(StoreError::NameTaken.into());
             }
             file.execute(
@@ -33,23 +36,23 @@ impl Sqlite {
 
     /// See [`crate::store::Store::account`].
     pub async fn account(&self, name: Name) -> Result<Option<Account>> {
-        self.read_with(move |file| Ok(account(file, &name)?)).await
+        self.read_with(Lane::Door, move |file| Ok(account(file, &name)?)).await
     }
 
     /// See [`crate::store::Store::accounts`].
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        self.read_with(|file| {
+        self.read_with(Lane::Page, |file| {
             let sql = format!("SELECT {} FROM account ORDER BY name_key", row::ACCOUNT_COLUMNS);
             let mut accounts = file.prepare_cached(&sql)?;
             let accounts = accounts.query_map([], row::account)?;
-            Ok(accounts.collect::<rusqlite::Result<_>>()?)
+            Ok(accounts.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
     /// See [`crate::store::Store::has_admin`].
     pub async fn has_admin(&self) -> Result<bool> {
-        self.read_with(|file| {
+        self.read_with(Lane::Page, |file| {
             let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE role = ?1 AND NOT disabled)";
             Ok(file.prepare_cached(sql)?.query_row([Role::Admin.as_str()], |r| r.get(0))?)
         })
@@ -93,6 +96,7 @@ pub(super) fn account(file: &Connection, name: &Name) -> rusqlite::Result<Option
     file.prepare_cached(&format!("SELECT {} FROM account WHERE name_key = ?1", row::ACCOUNT_COLUMNS))?
         .query_row([name_key(name)], row::account)
         .optional()
+        .map(Option::flatten)
 }
 
 fn use_invitation(file: &Connection, key: &[u8; 32], now: i64) -> Attempt<Role> {
@@ -113,11 +117,9 @@ fn set(file: &Connection, column: &'static str, name: &Name, value: &dyn ToSql) 
 }
 
 fn end_sessions(file: &Connection, name: &Name, now: i64) -> Attempt<()> {
-    let name: Name = file.query_row(
-        "UPDATE account SET token_epoch = token_epoch + 1 WHERE name_key = ?1 RETURNING name",
-        [name_key(name)],
-        |r| row::parsed(r, 0),
-    )?;
-    file.execute("DELETE FROM login WHERE name_key = ?1", [name_key(&name)])?;
+    let key = name_key(name);
+    let sql = "UPDATE account SET token_epoch = token_epoch + 1 WHERE name_key = ?1 RETURNING name";
+    let name: String = file.query_row(sql, [&key], |r| r.get(0))?;
+    file.execute("DELETE FROM login WHERE name_key = ?1", [key])?;
     Ok(tell(file, Told::SessionsEnded(&name), now)?)
 }

@@ -13,6 +13,9 @@ use super::rosters::Rosters;
 use crate::chat::Locale;
 use crate::store::Event;
 
+/// Several pages of the file, so that a file which may not grow refuses it.
+const PROBE_BYTES: i64 = 16 * 1024;
+
 /// Everything that a transaction changes.
 pub(super) struct Books {
     pub(super) file: Connection,
@@ -41,6 +44,15 @@ impl Books {
         let (before, mut events) = (self.news, Vec::new());
         let outcome = self.news.elsewhere(&self.file, &mut self.rosters, &mut events).map(|()| events);
         self.settle(before, outcome)
+    }
+
+    /// Writes what takes more room than a message mostly does, and takes it away again in the same transaction.
+    pub(super) fn probe(&mut self) -> rusqlite::Result<()> {
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction
+            .execute("INSERT INTO change (kind, subject, made_at) VALUES ('probe', zeroblob(?1), 0)", [PROBE_BYTES])?;
+        transaction.execute("DELETE FROM change WHERE seq = ?1", [transaction.last_insert_rowid()])?;
+        transaction.commit()
     }
 
     fn attempt(&mut self, batch: &mut [Command], careful: bool) -> rusqlite::Result<Vec<Event>> {

@@ -23,6 +23,8 @@ pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rus
         round.leave(claim)?;
     }
     let quits = round.events.len();
+    // Also those of people whose names cannot be read: nobody could give them back.
+    transaction.execute("DELETE FROM presence", [])?;
     transaction.commit()?;
     if quits > 0 {
         tracing::info!(quits, "ended the presence that an earlier process left behind");
@@ -37,7 +39,9 @@ fn claims(file: &Connection) -> rusqlite::Result<Vec<Claim>> {
     )?
     .query_map([], |r| {
         let lease = LeaseId(r.get::<_, i64>(2)?.cast_unsigned());
-        Ok(Claim { room: row::room_id(r, 0)?, name: row::parsed(r, 1)?, lease })
+        let Some(name) = row::person(r, 1)? else { return Ok(None) };
+        Ok(Some(Claim { room: row::room_id(r, 0)?, name, lease }))
     })?
+    .filter_map(rusqlite::Result::transpose)
     .collect()
 }

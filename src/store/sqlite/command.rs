@@ -128,9 +128,10 @@ pub(super) struct Queue {
     max: usize,
 }
 
-/// One append's place in the queue; given back when the append is settled, or dropped.
+/// The places of one command in the queue; given back when it is settled, or dropped.
 pub(super) struct Ticket {
     waiting: Arc<AtomicUsize>,
+    places: usize,
 }
 
 impl Queue {
@@ -138,17 +139,16 @@ impl Queue {
         Self { waiting: Arc::default(), max }
     }
 
-    /// A place, if one is free.
-    pub(super) fn ticket(&self) -> Option<Ticket> {
-        let taken = self
-            .waiting
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| (waiting < self.max).then_some(waiting + 1));
-        taken.is_ok().then(|| Ticket { waiting: Arc::clone(&self.waiting) })
+    /// So many places, if they are free: all of them, or none is taken.
+    pub(super) fn ticket(&self, places: usize) -> Option<Ticket> {
+        let room = |waiting: usize| waiting.checked_add(places).filter(|full| *full <= self.max);
+        let taken = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        taken.is_ok().then(|| Ticket { waiting: Arc::clone(&self.waiting), places })
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.fetch_sub(self.places, Ordering::Relaxed);
     }
 }

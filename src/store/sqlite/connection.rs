@@ -9,9 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps prepared: all of them.
 const STATEMENTS_KEPT: usize = 64;
-/// Memory for pages of the writer, and of each reader, in KiB.
+/// Memory for pages of the writer, in KiB.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
-const READER_CACHE_KIB: i64 = 2 * 1024;
 /// Pages in the write-ahead log that start a checkpoint (4 MiB). Some commit pays for it: with four times as many the
 /// slowest commits took twice as long, and no more were done in a second.
 const CHECKPOINT_PAGES: i64 = 1_000;
@@ -29,9 +28,9 @@ pub(super) fn writer(path: &Path, durable: bool) -> rusqlite::Result<Connection>
     Ok(connection)
 }
 
-/// A connection that only reads.
-pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
+/// A connection that only reads, with so much memory for pages.
+pub(super) fn reader(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, cache_kib)
 }
 
 fn open(path: &Path, access: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {

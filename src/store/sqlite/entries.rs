@@ -6,31 +6,30 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::fault::Attempt;
 use super::place::place;
+use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::{Entry, RoomId};
-use crate::store::{Result, Slice, StoreError};
+use crate::store::{ENTRY_BYTES, PAGE_BYTES_MAX, Result, Slice, StoreError};
 
 impl Sqlite {
     /// See [`crate::store::Store::read`].
     pub async fn read(&self, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Result<Slice> {
-        self.read_with(move |file| {
-            let span = Span::of(file, room)?;
-            let from = place(span.key, after.min(span.last));
-            let sql = "WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3";
-            let entries = entries(file, room, sql, [from, place(span.key, span.last)], entries_max, bytes_max)?;
-            Ok(span.slice(entries))
-        })
-        .await
+        self.read_with(Lane::Node, move |file| behind(file, room, after, entries_max, bytes_max)).await
+    }
+
+    /// See [`crate::store::Store::oldest`].
+    pub async fn oldest(&self, room: RoomId, after: u64, entries_max: usize) -> Result<Slice> {
+        self.read_with(Lane::Page, move |file| behind(file, room, after, entries_max, PAGE_BYTES_MAX)).await
     }
 
     /// See [`crate::store::Store::newest`].
     pub async fn newest(&self, room: RoomId, before: Option<u64>, entries_max: usize) -> Result<Slice> {
-        self.read_with(move |file| {
+        self.read_with(Lane::Page, move |file| {
             let span = Span::of(file, room)?;
             let end = before.map_or(span.last + 1, |before| before.min(span.last + 1));
             let sql = "WHERE place < ?1 AND place >= ?2 ORDER BY place DESC LIMIT ?3";
             let range = [place(span.key, end), place(span.key, span.first)];
-            let mut entries = entries(file, room, sql, range, entries_max, usize::MAX)?;
+            let mut entries = entries(file, room, sql, range, entries_max, PAGE_BYTES_MAX)?;
             entries.reverse();
             Ok(span.slice(entries))
         })
@@ -61,6 +60,14 @@ impl Span {
     }
 }
 
+fn behind(file: &Connection, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Attempt<Slice> {
+    let span = Span::of(file, room)?;
+    let from = place(span.key, after.min(span.last));
+    let sql = "WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3";
+    let entries = entries(file, room, sql, [from, place(span.key, span.last)], entries_max, bytes_max)?;
+    Ok(span.slice(entries))
+}
+
 fn entries(
     file: &Connection,
     room: RoomId,
@@ -76,7 +83,7 @@ fn entries(
     while bytes < bytes_max || entries.is_empty() {
         let Some(found) = rows.next()? else { break };
         let entry = row::entry(found, room)?;
-        bytes += entry.message.len();
+        bytes += entry.message.len() + entry.sender.len() + entry.id.len() + ENTRY_BYTES;
         entries.push(Arc::new(entry));
     }
     Ok(entries)

@@ -15,6 +15,10 @@ use super::{row, upkeep};
 use crate::chat::{Draft, Entry, Kind, Locale, MessageId, NOTICE_SENDER, RoomId};
 use crate::store::{Appended, Entered, Event, StoreError};
 
+/// How far a room's newest entry may lie in the future and still be followed. A clock that is set back a little makes
+/// the room's time stand still for so long; one that was wrong by more must not date everything said from then on.
+pub(super) const AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
+
 /// One transaction on the rooms' logs, and what it is going to tell.
 pub(super) struct Round<'a> {
     pub(super) file: &'a Connection,
@@ -111,14 +115,16 @@ impl Round<'_> {
             .map(drop)
     }
 
-    /// Takes the room's next offset. The time of an entry never lies before that of the entry before it.
+    /// Takes the room's next offset. The time of an entry never lies before that of the entry before it, unless a wrong
+    /// clock has dated that one.
     fn advance(&self, room: RoomId) -> rusqlite::Result<Option<Head>> {
         self.file
             .prepare_cached(
-                "UPDATE room SET last_offset = last_offset + 1, last_at = max(last_at, ?2) WHERE id = ?1
+                "UPDATE room SET last_offset = last_offset + 1,
+                     last_at = iif(last_at > ?3, ?2, max(last_at, ?2)) WHERE id = ?1
                  RETURNING key, first_offset, last_offset, last_at",
             )?
-            .query_row(params![room.as_bytes(), self.now], |r| {
+            .query_row(params![room.as_bytes(), self.now, self.now.saturating_add(AHEAD_MAX_MS)], |r| {
                 Ok(Head { key: r.get(0)?, first: row::number(r, 1)?, offset: row::number(r, 2)?, sent_at: r.get(3)? })
             })
             .optional()

@@ -3,9 +3,10 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::accounts::{account, name_key};
+use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::Name;
-use crate::store::{Account, Invitation, Result, Secret, SigningKey, StoreError};
+use crate::store::{Account, Invitation, LOGINS_MAX, Result, Secret, SigningKey, StoreError};
 
 impl Sqlite {
     /// See [`crate::store::Store::add_invitation`].
@@ -26,6 +27,12 @@ impl Sqlite {
             account(file, &name)?.ok_or(StoreError::AccountUnknown)?;
             file.prepare_cached("INSERT OR REPLACE INTO login (key, name_key, expires_at) VALUES (?1, ?2, ?3)")?
                 .execute(params![key, name_key(&name), expires_at])?;
+            // All last equally long, so the one that ends first is the oldest.
+            file.prepare_cached(
+                "DELETE FROM login WHERE key IN
+                 (SELECT key FROM login WHERE name_key = ?1 AND key <> ?2 ORDER BY expires_at DESC LIMIT -1 OFFSET ?3)",
+            )?
+            .execute(params![name_key(&name), key, (LOGINS_MAX - 1) as i64])?;
             Ok(())
         })
         .await
@@ -34,12 +41,12 @@ impl Sqlite {
     /// See [`crate::store::Store::login`].
     pub async fn login(&self, key: [u8; 32]) -> Result<Option<Account>> {
         let now = (self.shared.clock)();
-        self.read_with(move |file| {
+        self.read_with(Lane::Door, move |file| {
             let sql = format!(
                 "SELECT {} FROM login JOIN account USING (name_key) WHERE login.key = ?1 AND login.expires_at > ?2",
                 row::ACCOUNT_COLUMNS
             );
-            Ok(file.prepare_cached(&sql)?.query_row(params![key, now], row::account).optional()?)
+            Ok(file.prepare_cached(&sql)?.query_row(params![key, now], row::account).optional()?.flatten())
         })
         .await
     }
@@ -55,7 +62,7 @@ impl Sqlite {
 
     /// See [`crate::store::Store::signing_keys`].
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
-        self.read_with(|file| {
+        self.read_with(Lane::Page, |file| {
             let sql = "SELECT id, secret, created_at FROM signing_key ORDER BY number DESC";
             let mut keys = file.prepare_cached(sql)?;
             let keys = keys.query_map([], |r| {

@@ -16,10 +16,12 @@ mod batch;
 mod boot;
 mod command;
 mod connection;
+mod doubt;
 mod entries;
 mod error;
 mod fault;
 mod folder;
+mod health;
 mod log;
 mod logins;
 mod news;
@@ -29,6 +31,7 @@ mod rooms;
 mod rosters;
 mod row;
 mod schema;
+mod skipped;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -39,7 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -48,7 +51,8 @@ use tokio::sync::mpsc;
 use self::command::{Altering, Asked, Claim, Command, Message, Queue};
 use self::fault::Attempt;
 use self::folder::Folder;
-use self::reader::Readers;
+use self::health::Health;
+use self::reader::{Lane, Readers};
 use self::writer::Writer;
 use super::{Appended, Entered, Pending, Result, StoreError, Tail, settled};
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
@@ -99,15 +103,19 @@ struct Shared {
     queue: Queue,
     tail_taken: AtomicBool,
     readers: Readers,
+    health: Health,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What time it is, in milliseconds since the Unix epoch. A parameter, so that a test can turn it back.
+/// What time it is, in milliseconds. A parameter, so that a test can turn it back.
 type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// How often the writer looks up from its queue.
 struct Rhythm {
+    /// Since the Unix epoch.
     clock: Clock,
+    /// Since some fixed point, and never set.
+    steady: Clock,
     /// Between two looks for what another process wrote.
     news: Duration,
     /// Between two tries to write what could not be written.
@@ -120,6 +128,7 @@ impl Default for Rhythm {
     fn default() -> Self {
         Self {
             clock: Arc::new(wall_clock),
+            steady: steady_clock(),
             news: Duration::from_millis(250),
             retry: Duration::from_secs(1),
             sweep: Duration::from_secs(60),
@@ -151,7 +160,8 @@ impl Sqlite {
         }
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
-        let writer = Writer::new(connection, lock, messages, settings, rhythm).map_err(broken)?;
+        let health = Health::default();
+        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone()).map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
@@ -166,6 +176,7 @@ impl Sqlite {
                 queue: Queue::new(settings.queue_max),
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
+                health,
                 thread: Mutex::new(Some(thread)),
             }),
         })
@@ -188,7 +199,7 @@ impl Sqlite {
             asked.refuse(refusal);
             return pending;
         }
-        match self.shared.queue.ticket() {
+        match self.shared.queue.ticket(1) {
             Some(ticket) => self.send(Message::Command(Command::Append { draft, asked, ticket })),
             None => asked.refuse(StoreError::Busy),
         }
@@ -202,7 +213,7 @@ impl Sqlite {
             asked.refuse(refusal);
             return pending;
         }
-        match self.shared.queue.ticket() {
+        match self.shared.queue.ticket(drafts.len()) {
             Some(ticket) => self.send(Message::Command(Command::AppendAll { drafts, asked, ticket })),
             None => asked.refuse(StoreError::Busy),
         }
@@ -228,10 +239,10 @@ impl Sqlite {
 
     /// See [`super::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
-        if self.shared.thread.lock().as_ref().is_none_or(JoinHandle::is_finished) {
-            return Err(fault::stopped());
+        match self.shared.health.trouble() {
+            Some(cause) => Err(cause),
+            None => self.shared.readers.answer().await,
         }
-        self.read_with(|file| Ok(file.query_row("SELECT count(*) FROM signing_key", [], |_| Ok(()))?)).await
     }
 
     /// See [`super::Store::close`].
@@ -250,9 +261,10 @@ impl Sqlite {
     /// Reads from one state of the file.
     async fn read_with<T: Send + 'static>(
         &self,
+        lane: Lane,
         work: impl FnOnce(&Connection) -> Attempt<T> + Send + 'static,
     ) -> Result<T> {
-        self.shared.readers.read(work).await
+        self.shared.readers.read(lane, work).await
     }
 
     /// Changes something by the writer; `work` is given the time. All of it happens, or nothing.
@@ -279,6 +291,11 @@ impl Sqlite {
     fn people_are_alive(&self) -> bool {
         self.shared.mode == Mode::Serve || self.shared.folder.is_served()
     }
+}
+
+fn steady_clock() -> Clock {
+    let start = Instant::now();
+    Arc::new(move || i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX))
 }
 
 fn wall_clock() -> i64 {

@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rosters::Rosters;
 use super::row;
-use crate::chat::{Name, Room, RoomId};
+use super::skipped::readable;
+use crate::chat::{Room, RoomId};
 use crate::store::Event;
 
 /// How far the news have been read.
@@ -24,7 +25,8 @@ pub(super) struct News {
 pub(super) enum Told<'a> {
     Room(RoomId),
     RoomDeleted(RoomId),
-    SessionsEnded(&'a Name),
+    /// The name as it stands in its account.
+    SessionsEnded(&'a str),
 }
 
 impl News {
@@ -59,8 +61,9 @@ impl News {
         let mut changes = file.prepare_cached("SELECT seq, kind, subject FROM change WHERE seq > ?1 ORDER BY seq")?;
         let mut changes = changes.query([self.seen])?;
         while let Some(change) = changes.next()? {
-            events.extend(event(file, rosters, change)?);
             self.seen = change.get(0)?;
+            let event = event(file, rosters, change);
+            events.extend(readable(event, "change", || Ok(self.seen.to_string()))?.flatten());
         }
         Ok(())
     }
@@ -71,7 +74,7 @@ pub(super) fn tell(file: &Connection, told: Told<'_>, now: i64) -> rusqlite::Res
     let (kind, subject) = match &told {
         Told::Room(room) => ("room", ValueRef::Blob(room.as_bytes())),
         Told::RoomDeleted(room) => ("room-deleted", ValueRef::Blob(room.as_bytes())),
-        Told::SessionsEnded(name) => ("sessions-ended", ValueRef::Text(name.as_str().as_bytes())),
+        Told::SessionsEnded(name) => ("sessions-ended", ValueRef::Text(name.as_bytes())),
     };
     file.prepare_cached("INSERT INTO change (kind, subject, made_at) VALUES (?1, ?2, ?3)")?
         .execute(params![kind, rusqlite::types::ToSqlOutput::Borrowed(subject), now])
@@ -94,17 +97,9 @@ fn event(file: &Connection, rosters: &mut Rosters, change: &Row<'_>) -> rusqlite
 
 fn room(file: &Connection, id: RoomId, rosters: &Rosters) -> rusqlite::Result<Option<Room>> {
     file.prepare_cached("SELECT id, name, last_offset, last_at, created_at FROM room WHERE id = ?1")?
-        .query_row([id.as_bytes()], |r| {
-            Ok(Room {
-                id,
-                name: row::parsed(r, 1)?,
-                user_count: rosters.count(id),
-                last_offset: row::number(r, 2)?,
-                last_at: r.get(3)?,
-                created_at: r.get(4)?,
-            })
-        })
+        .query_row([id.as_bytes()], |r| row::room_of(r, || Ok(rosters.count(id))))
         .optional()
+        .map(Option::flatten)
 }
 
 fn version(file: &Connection) -> rusqlite::Result<i64> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::fault::Attempt;
 use super::news::{Told, tell};
+use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::{Name, Room, RoomId, RoomName};
 use crate::store::{Result, StoreError};
@@ -13,11 +14,11 @@ impl Sqlite {
     /// See [`crate::store::Store::rooms`].
     pub async fn rooms(&self) -> Result<Vec<Room>> {
         let alive = self.people_are_alive();
-        self.read_with(move |file| {
+        self.read_with(Lane::Page, move |file| {
             let sql = format!("SELECT {} FROM room ORDER BY last_at DESC, key DESC", row::ROOM_COLUMNS);
             let mut rooms = file.prepare_cached(&sql)?;
             let rooms = rooms.query_map([], |r| row::room(r, alive))?;
-            Ok(rooms.collect::<rusqlite::Result<_>>()?)
+            Ok(rooms.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -25,7 +26,17 @@ impl Sqlite {
     /// See [`crate::store::Store::room`].
     pub async fn room(&self, id: RoomId) -> Result<Option<Room>> {
         let alive = self.people_are_alive();
-        self.read_with(move |file| Ok(room(file, id, alive)?)).await
+        self.read_with(Lane::Page, move |file| Ok(room(file, id, alive)?)).await
+    }
+
+    /// See [`crate::store::Store::rooms_of`].
+    pub async fn rooms_of(&self, ids: Vec<RoomId>) -> Result<Vec<Room>> {
+        let alive = self.people_are_alive();
+        self.read_with(Lane::Node, move |file| {
+            let found = ids.into_iter().map(|id| room(file, id, alive)).filter_map(rusqlite::Result::transpose);
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
     }
 
     /// See [`crate::store::Store::rooms_of`].
@@ -41,11 +52,11 @@ impl Sqlite {
     /// See [`crate::store::Store::members`].
     pub async fn members(&self, id: RoomId) -> Result<Vec<Name>> {
         let alive = self.people_are_alive();
-        self.read_with(move |file| {
+        self.read_with(Lane::Page, move |file| {
             let key = Some(key(file, id)?).filter(|_| alive);
             let mut names = file.prepare_cached("SELECT DISTINCT name FROM presence WHERE room = ?1 ORDER BY name")?;
-            let names = names.query_map([key], |r| row::parsed(r, 0))?;
-            Ok(names.collect::<rusqlite::Result<_>>()?)
+            let names = names.query_map([key], |r| row::person(r, 0))?;
+            Ok(names.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -98,6 +109,7 @@ fn room(file: &Connection, id: RoomId, alive: bool) -> rusqlite::Result<Option<R
     file.prepare_cached(&format!("SELECT {} FROM room WHERE id = ?1", row::ROOM_COLUMNS))?
         .query_row([id.as_bytes()], |r| row::room(r, alive))
         .optional()
+        .map(Option::flatten)
 }
 
 /// The key of a room that is there.

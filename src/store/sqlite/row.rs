@@ -6,7 +6,8 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use super::place;
-use crate::chat::{Entry, Invalid, Kind, Room, RoomId};
+use super::skipped::readable;
+use crate::chat::{Entry, Invalid, Kind, Name, Room, RoomId};
 use crate::store::{Account, Secret};
 
 /// A text that has to be valid, such as a name.
@@ -65,29 +66,48 @@ const fn kind(number: i64) -> Kind {
 pub(super) const ROOM_COLUMNS: &str = "id, name, last_offset, last_at, created_at,
     (SELECT count(DISTINCT presence.name) FROM presence WHERE presence.room = room.key)";
 
-/// A room out of [`ROOM_COLUMNS`]; nobody is in it where the people of the file are not `alive`.
-pub(super) fn room(row: &Row<'_>, alive: bool) -> rusqlite::Result<Room> {
-    Ok(Room {
-        id: room_id(row, 0)?,
-        name: parsed(row, 1)?,
-        user_count: if alive { row.get(5)? } else { 0 },
-        last_offset: number(row, 2)?,
-        last_at: row.get(3)?,
-        created_at: row.get(4)?,
-    })
+/// A room out of [`ROOM_COLUMNS`], if it can be read; nobody is in it where the people of the file are not `alive`.
+pub(super) fn room(row: &Row<'_>, alive: bool) -> rusqlite::Result<Option<Room>> {
+    room_of(row, || if alive { row.get(5) } else { Ok(0) })
+}
+
+/// A room out of the first five of [`ROOM_COLUMNS`], if it can be read.
+pub(super) fn room_of(
+    row: &Row<'_>,
+    user_count: impl FnOnce() -> rusqlite::Result<u32>,
+) -> rusqlite::Result<Option<Room>> {
+    let read = || {
+        Ok(Room {
+            id: room_id(row, 0)?,
+            name: parsed(row, 1)?,
+            user_count: user_count()?,
+            last_offset: number(row, 2)?,
+            last_at: row.get(3)?,
+            created_at: row.get(4)?,
+        })
+    };
+    readable(read(), "room", || Ok(room_id(row, 0).map_or_else(|_| "of a damaged id".into(), |id| id.to_string())))
 }
 
 pub(super) const ACCOUNT_COLUMNS: &str =
     "account.name, account.role, account.password_hash, account.disabled, account.token_epoch, account.created_at";
 
-/// An account out of [`ACCOUNT_COLUMNS`].
-pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
-    Ok(Account {
-        name: parsed(row, 0)?,
-        role: parsed(row, 1)?,
-        password_hash: Secret::new(row.get::<_, Vec<u8>>(2)?),
-        disabled: row.get(3)?,
-        token_epoch: row.get(4)?,
-        created_at: row.get(5)?,
-    })
+/// An account out of [`ACCOUNT_COLUMNS`], if it can be read.
+pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Option<Account>> {
+    let read = || {
+        Ok(Account {
+            name: parsed(row, 0)?,
+            role: parsed(row, 1)?,
+            password_hash: Secret::new(row.get::<_, Vec<u8>>(2)?),
+            disabled: row.get(3)?,
+            token_epoch: row.get(4)?,
+            created_at: row.get(5)?,
+        })
+    };
+    readable(read(), "account", || row.get(0))
+}
+
+/// The name of somebody who is in a room, if it can be read.
+pub(super) fn person(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
+    readable(parsed(row, column), "presence of", || row.get(column))
 }

@@ -6,7 +6,8 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::place::{OFFSET_MAX, place};
+use super::log::AHEAD_MAX_MS;
+use super::place::{OFFSET_MAX, offset, place};
 use super::row;
 
 /// Rows that one step deletes at most.
@@ -45,8 +46,9 @@ impl Upkeep {
         Self { keep_entries, keep_days, at: Stage::Rooms(0) }
     }
 
-    /// Makes one step in a transaction of its own. True while the sweep is not through.
-    pub(super) fn step(&mut self, file: &mut Connection, now: i64) -> rusqlite::Result<bool> {
+    /// Makes one step in a transaction of its own. True while the sweep is not through. Without a time, which is when
+    /// the clock is in doubt, nothing is too old; what is too many goes all the same.
+    pub(super) fn step(&mut self, file: &mut Connection, now: Option<i64>) -> rusqlite::Result<bool> {
         let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let next = self.after(&transaction, now)?;
         transaction.commit()?;
@@ -55,14 +57,15 @@ impl Upkeep {
     }
 
     /// Does a piece of the present stage; answers the stage to go on with.
-    fn after(&self, file: &Connection, now: i64) -> rusqlite::Result<Option<Stage>> {
+    fn after(&self, file: &Connection, now: Option<i64>) -> rusqlite::Result<Option<Stage>> {
+        let before = |age: i64| now.map(|now| now.saturating_sub(age));
         let (deleted, next) = match self.at {
             Stage::Rooms(after) => return Ok(Some(self.rooms(file, after, now)?)),
             Stage::DeletedRooms => (deleted_room(file)?, Some(Stage::Dedup)),
             Stage::Dedup => {
                 let sql = "DELETE FROM dedup WHERE (room, sender, id) IN
                     (SELECT room, sender, id FROM dedup WHERE appended_at < ?1 ORDER BY appended_at LIMIT ?2)";
-                (older(file, sql, now - DEDUP_MS)?, Some(Stage::Logins))
+                (older(file, sql, before(DEDUP_MS))?, Some(Stage::Logins))
             }
             Stage::Logins => {
                 let sql = "DELETE FROM login WHERE key IN (SELECT key FROM login WHERE expires_at < ?1 LIMIT ?2)";
@@ -76,14 +79,14 @@ impl Upkeep {
             Stage::Changes => {
                 let sql = "DELETE FROM change WHERE seq IN
                     (SELECT seq FROM (SELECT seq, made_at FROM change ORDER BY seq LIMIT ?2) WHERE made_at < ?1)";
-                (older(file, sql, now - CHANGE_MS)?, None)
+                (older(file, sql, before(CHANGE_MS))?, None)
             }
         };
         Ok(if deleted >= ROWS_MAX { Some(self.at) } else { next })
     }
 
     /// Trims some rooms by number and by age.
-    fn rooms(&self, file: &Connection, mut after: i64, now: i64) -> rusqlite::Result<Stage> {
+    fn rooms(&self, file: &Connection, mut after: i64, now: Option<i64>) -> rusqlite::Result<Stage> {
         if self.keep_entries.is_none() && self.keep_days.is_none() {
             return Ok(Stage::DeletedRooms);
         }
@@ -106,19 +109,43 @@ impl Upkeep {
         Ok(if was_last { Stage::DeletedRooms } else { Stage::Rooms(after) })
     }
 
-    /// The oldest offset that may stay; looks no further than one step's rows.
-    fn goal(&self, file: &Connection, key: i64, first: u64, last: u64, now: i64) -> rusqlite::Result<u64> {
+    /// The oldest offset that may stay; of what may go it looks no further than one step's rows.
+    fn goal(&self, file: &Connection, key: i64, first: u64, last: u64, now: Option<i64>) -> rusqlite::Result<u64> {
         let by_number = self.keep_entries.map_or(first, |keep| (last + 1).saturating_sub(keep).max(first));
-        let Some(days) = self.keep_days else { return Ok(by_number) };
+        let (Some(days), Some(now)) = (self.keep_days, now) else { return Ok(by_number) };
+        let cutoff = now.saturating_sub(i64::from(days) * DAY_MS);
+        let Some(known) = oldest_known(file, key, first, last, now, cutoff)? else { return Ok(by_number) };
         let end = (last + 1).min(first + ROWS_MAX);
         let young = file
             .prepare_cached(
                 "SELECT place FROM entry WHERE place >= ?1 AND place < ?2 AND sent_at >= ?3 ORDER BY place LIMIT 1",
             )?
-            .query_row([place(key, first), place(key, end), now - i64::from(days) * DAY_MS], |r| r.get(0))
+            .query_row([place(key, known), place(key, end), cutoff], |r| r.get(0))
             .optional()?;
-        Ok(by_number.max(young.map_or(end, super::place::offset)))
+        Ok(by_number.max(young.map_or(end, offset)))
     }
+}
+
+/// The offset of the oldest entry whose time can be true, if that is before the cutoff. What a wrong clock has dated
+/// into the future is as old as the next entry behind it: else it would keep itself, and all that follows, for years.
+fn oldest_known(
+    file: &Connection,
+    key: i64,
+    first: u64,
+    last: u64,
+    now: i64,
+    cutoff: i64,
+) -> rusqlite::Result<Option<u64>> {
+    let known: Option<(i64, i64)> = file
+        .prepare_cached(
+            "SELECT place, sent_at FROM entry WHERE place >= ?1 AND place <= ?2 AND sent_at <= ?3
+             ORDER BY place LIMIT 1",
+        )?
+        .query_row([place(key, first), place(key, last), now.saturating_add(AHEAD_MAX_MS)], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })
+        .optional()?;
+    Ok(known.filter(|(_, sent_at)| *sent_at < cutoff).map(|(place, _)| offset(place)))
 }
 
 /// Trims a room that has just grown, once that is worth a write. Answers the oldest offset that is kept.
@@ -169,6 +196,8 @@ fn deleted_room(file: &Connection) -> rusqlite::Result<u64> {
     Ok(ROWS_MAX)
 }
 
-fn older(file: &Connection, sql: &str, than: i64) -> rusqlite::Result<u64> {
+/// Deletes what is older; nothing, where it is not known what that is.
+fn older(file: &Connection, sql: &str, than: Option<i64>) -> rusqlite::Result<u64> {
+    let Some(than) = than else { return Ok(0) };
     Ok(file.prepare_cached(sql)?.execute([than, ROWS_MAX.cast_signed()])? as u64)
 }

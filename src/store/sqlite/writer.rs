@@ -14,13 +14,15 @@ use tokio::sync::mpsc;
 
 use super::batch::Books;
 use super::command::{Claim, Command, Message};
+use super::doubt::{Doubt, Moment};
 use super::fault::unavailable;
 use super::folder::Lock;
+use super::health::{Health, Report};
 use super::news::News;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
 use super::{Rhythm, Settings};
-use crate::store::{Event, StoreError};
+use crate::store::Event;
 
 /// Commands that one transaction takes.
 const BATCH_MAX: usize = 512;
@@ -38,10 +40,11 @@ pub(super) struct Writer {
     /// Leaves that could not be written yet.
     owed: VecDeque<Claim>,
     upkeep: Upkeep,
+    doubt: Doubt,
     pace: Pace,
     due: Due,
     rhythm: Rhythm,
-    is_failing: bool,
+    report: Report,
     lock: Option<Lock>,
 }
 
@@ -71,6 +74,7 @@ impl Writer {
         inbox: Receiver<Message>,
         settings: &Settings,
         rhythm: Rhythm,
+        health: Health,
     ) -> rusqlite::Result<Self> {
         let now = Instant::now();
         Ok(Self {
@@ -86,10 +90,11 @@ impl Writer {
             tail: None,
             owed: VecDeque::new(),
             upkeep: Upkeep::new(settings.keep_entries, settings.keep_days),
+            doubt: Doubt::new(rhythm.moment()),
             pace: Pace::default(),
             due: Due { news: now + rhythm.news, retry: now + rhythm.retry, sweep: now + SWEEP_PAUSE },
             rhythm,
-            is_failing: false,
+            report: Report::new(health),
             lock,
         })
     }
@@ -146,7 +151,7 @@ impl Writer {
         let outcome = self.books.commit(&mut batch);
         self.pace = Pace { commands: batch.len(), commit: began.elapsed() };
         let failure = outcome.as_ref().err().map(unavailable);
-        self.report(failure.as_ref());
+        self.report.note(failure.as_ref());
         for command in batch {
             match command {
                 Command::Append { asked, ticket, .. } => {
@@ -179,6 +184,15 @@ impl Writer {
         }
     }
 
+    /// Finds out whether the file can be written again, though nobody asks: who looks whether this server is ready
+    /// sends nobody until it is.
+    fn probe(&mut self) {
+        if self.report.is_failing() {
+            let failure = self.books.probe().err().as_ref().map(unavailable);
+            self.report.note(failure.as_ref());
+        }
+    }
+
     /// Does what is due besides the inbox. A command line has nothing of the kind.
     fn look_up(&mut self) {
         if self.lock.is_none() {
@@ -195,9 +209,11 @@ impl Writer {
         if now >= self.due.retry {
             self.due.retry = now + self.rhythm.retry;
             self.pay();
+            self.probe();
         }
         if now >= self.due.sweep {
-            let clock = (self.books.clock)();
+            let moment = self.rhythm.moment();
+            let clock = self.doubt.allows(moment).then_some(moment.wall);
             self.due.sweep = match self.upkeep.step(&mut self.books.file, clock) {
                 Ok(true) => now + SWEEP_PAUSE,
                 Ok(false) => now + self.rhythm.sweep,
@@ -212,7 +228,7 @@ impl Writer {
     /// How long the inbox may be waited for; `None` for ever.
     fn until_due(&self) -> Option<Duration> {
         self.lock.as_ref()?;
-        let retry = if self.owed.is_empty() { self.due.news } else { self.due.retry };
+        let retry = if self.owed.is_empty() && !self.report.is_failing() { self.due.news } else { self.due.retry };
         let next = self.due.news.min(self.due.sweep).min(retry);
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -223,14 +239,13 @@ impl Writer {
             self.tail = None;
         }
     }
+}
 
-    fn report(&mut self, failure: Option<&StoreError>) {
-        match failure {
-            Some(cause) if !self.is_failing => tracing::error!(%cause, "cannot write; everything new is refused"),
-            None if self.is_failing => tracing::info!("can write again"),
-            _ => {}
-        }
-        self.is_failing = failure.is_some();
+impl Rhythm {
+    /// The steady clock is read first. Were it the other way round, a pause in between would be believed as time that
+    /// the wall clock has to catch up with, and would look like a jump at the next look.
+    fn moment(&self) -> Moment {
+        Moment { steady: (self.steady)(), wall: (self.clock)() }
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::chat::Role;
-use crate::store::{Invitation, NewAccount, Secret, SigningKey, StoreError};
+use crate::store::{Invitation, LOGINS_MAX, NewAccount, Secret, SigningKey, StoreError};
 
 fn account(who: &str, role: Role, invitation: Option<[u8; 32]>) -> NewAccount {
     NewAccount { name: name(who), role, password_hash: Secret::new(*b"hash"), invitation }
@@ -40,12 +40,12 @@ async fn an_invitation_and_a_sign_in_session_end_at_their_time() {
     house.store.add_login([2; 32], name("A"), expires_at).await.unwrap();
     house.store.add_invitation(Invitation { key: [1; 32], role: Role::User, expires_at }).await.unwrap();
     assert_eq!(house.store.login([2; 32]).await.unwrap().unwrap().name, name("a"));
-    house.shift_clock(1);
+    house.pass(1);
     assert_eq!(house.store.login([2; 32]).await, Ok(None));
     let late = house.store.add_account(account("b", Role::User, Some([1; 32]))).await;
     assert_eq!(late, Err(StoreError::InvitationInvalid));
     let rows = "SELECT (SELECT count(*) FROM login) + (SELECT count(*) FROM invitation)";
-    while house.store.read_with(|file| Ok(file.query_row(rows, [], |r| r.get(0))?)).await != Ok(0) {
+    while house.store.read_with(Lane::Page, |file| Ok(file.query_row(rows, [], |r| r.get(0))?)).await != Ok(0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -91,6 +91,27 @@ async fn signing_out_ends_one_session_and_an_unknown_one_is_no_error() {
     house.store.delete_login([1; 32]).await.unwrap();
     assert_eq!(house.store.login([1; 32]).await, Ok(None));
     assert!(house.store.login([2; 32]).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_further_sign_in_session_ends_the_oldest_of_its_account_and_nobody_elses() {
+    let house = House::new();
+    let key = |n: usize| [u8::try_from(n).unwrap(); 32];
+    for who in ["a", "b"] {
+        house.store.add_account(account(who, Role::User, None)).await.unwrap();
+    }
+    let end = |n: usize| wall_clock() + 60_000 + i64::try_from(n).unwrap();
+    house.store.add_login(key(200), name("b"), end(0)).await.unwrap();
+    // The keys fall, so that it is not their order which decides.
+    for n in 0..LOGINS_MAX + 3 {
+        house.store.add_login(key(100 - n), name("A"), end(n)).await.unwrap();
+    }
+    for n in 0..LOGINS_MAX + 3 {
+        assert_eq!(house.store.login(key(100 - n)).await.unwrap().is_some(), n >= 3, "{n}");
+    }
+    assert!(house.store.login(key(200)).await.unwrap().is_some());
+    house.store.add_login(key(1), name("a"), end(0)).await.unwrap();
+    assert!(house.store.login(key(1)).await.unwrap().is_some(), "the newest stays though another lasts longer");
 }
 
 #[tokio::test]

@@ -80,7 +80,8 @@ async fn the_log_of_a_deleted_room_is_removed_from_the_file_as_well() {
     }
     house.store.delete_room(room).await.unwrap();
     let left = "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM deleted_room)";
-    while house.store.read_with(|file| Ok(file.query_row(left, [], |r| r.get::<_, i64>(0))?)).await != Ok(1) {
+    while house.store.read_with(Lane::Page, |file| Ok(file.query_row(left, [], |r| r.get::<_, i64>(0))?)).await != Ok(1)
+    {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(house.all(stays).await.last, 1);
@@ -90,7 +91,7 @@ async fn the_log_of_a_deleted_room_is_removed_from_the_file_as_well() {
 async fn rooms_are_listed_by_their_newest_activity() {
     let house = House::new();
     let (first, second) = (house.room().await, house.room().await);
-    house.shift_clock(1);
+    house.pass(1);
     house.say(first, "a", "x").await.unwrap();
     let listed: Vec<RoomId> = house.store.rooms().await.unwrap().iter().map(|room| room.id).collect();
     assert_eq!(listed, [first, second]);

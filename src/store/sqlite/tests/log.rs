@@ -1,6 +1,6 @@
 use super::*;
 use crate::chat::Kind;
-use crate::store::{Event, StoreError};
+use crate::store::{ENTRY_BYTES, Event, PAGE_BYTES_MAX, StoreError};
 
 #[tokio::test]
 async fn offsets_rise_by_one_in_each_of_two_interleaved_rooms() {
@@ -67,8 +67,11 @@ async fn a_message_id_is_forgotten_after_a_day() {
     let house = House::new();
     let room = house.room().await;
     assert_eq!(settled(house.store.append(draft(room, "a", "x", Some("1")))).await, new(1));
-    house.shift_clock(25);
-    while house.store.read_with(|file| Ok(file.query_row("SELECT count(*) FROM dedup", [], |r| r.get(0))?)).await
+    house.pass(25);
+    while house
+        .store
+        .read_with(Lane::Page, |file| Ok(file.query_row("SELECT count(*) FROM dedup", [], |r| r.get(0))?))
+        .await
         != Ok(0)
     {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -85,9 +88,11 @@ async fn reading_is_bounded_by_entries_and_by_bytes_but_gives_one_at_least() {
     }
     let read =
         async |after, entries, bytes| offsets(&house.store.read(room, after, entries, bytes).await.unwrap().entries);
-    assert_eq!(read(3, 4, 1_000).await, [4, 5, 6, 7]);
-    assert_eq!(read(0, 100, 11).await, [1, 2, 3]);
-    assert_eq!(read(0, 100, 10).await, [1, 2]);
+    assert_eq!(read(3, 4, 100_000).await, [4, 5, 6, 7]);
+    // The text, the sender, the id that it is given, and what any entry costs.
+    let cost = 5 + 1 + format!("{room}-1").len() + ENTRY_BYTES;
+    assert_eq!(read(0, 100, 2 * cost + 1).await, [1, 2, 3]);
+    assert_eq!(read(0, 100, 2 * cost).await, [1, 2]);
     assert_eq!(read(0, 100, 0).await, [1]);
     assert_eq!(read(0, 0, 100).await, [0; 0]);
     assert_eq!(read(10, 100, 100).await, [0; 0]);
@@ -98,6 +103,36 @@ async fn reading_is_bounded_by_entries_and_by_bytes_but_gives_one_at_least() {
     assert_eq!(newest(Some(1), 2).await, [0; 0]);
     assert_eq!(newest(Some(0), 2).await, [0; 0]);
     assert_eq!(newest(Some(u64::MAX), 100).await.len(), 10);
+}
+
+/// A room in which that was said so often.
+async fn room_of(house: &House, text: &str, times: usize) -> RoomId {
+    let room = house.room().await;
+    let asked: Vec<_> = (0..times).map(|_| house.store.append(draft(room, "a", text, None))).collect();
+    for answer in asked {
+        settled(answer).await.unwrap();
+    }
+    room
+}
+
+#[tokio::test]
+async fn a_portion_of_one_character_messages_is_as_bounded_as_one_of_long_ones() {
+    let house = House::with(Settings { queue_max: 10_000, ..settings() });
+    let room = room_of(&house, "a", 10_000).await;
+    let portion = house.store.read(room, 0, usize::MAX, 64 * 1024).await.unwrap().entries.len();
+    assert!((64..=64 * 1024 / ENTRY_BYTES).contains(&portion), "{portion}");
+}
+
+#[tokio::test]
+async fn a_page_is_bounded_by_its_cost_from_either_end() {
+    let house = House::new();
+    let room = room_of(&house, &"x".repeat(60_000), 60).await;
+    let newest = house.store.newest(room, None, 200).await.unwrap().entries;
+    let oldest = house.store.oldest(room, 0, 200).await.unwrap().entries;
+    let fit = PAGE_BYTES_MAX as u64 / 60_000 + 1;
+    assert_eq!(offsets(&newest), (61 - fit..=60).collect::<Vec<_>>());
+    assert_eq!(offsets(&oldest), (1..=fit).collect::<Vec<_>>());
+    assert_eq!(offsets(&house.store.oldest(room, 58, 1).await.unwrap().entries), [59]);
 }
 
 #[tokio::test]
@@ -113,9 +148,9 @@ async fn a_clock_that_goes_back_does_not_take_the_log_with_it() {
     let house = House::new();
     let room = house.room().await;
     house.say(room, "a", "now").await.unwrap();
-    house.shift_clock(-48);
+    house.set_clock(-4);
     house.say(room, "a", "then").await.unwrap();
-    house.shift_clock(49);
+    house.set_clock(60);
     house.say(room, "a", "later").await.unwrap();
     let times: Vec<i64> = house.all(room).await.entries.iter().map(|entry| entry.sent_at).collect();
     assert_eq!(times[0], times[1]);

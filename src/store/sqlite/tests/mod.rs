@@ -2,12 +2,15 @@
 
 mod accounts;
 mod administration;
+mod clocks;
 mod crash;
+mod lanes;
 mod log;
 mod model;
 mod presence;
 mod retention;
 mod trouble;
+mod unreadable;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,16 +19,26 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Mode, OpenError, Rhythm, Settings, Sqlite, wall_clock};
+use super::reader::Lane;
+use super::{Mode, OpenError, Rhythm, Settings, Sqlite, steady_clock, wall_clock};
 use crate::chat::{Draft, Entry, LeaseId, Locale, Name, Room, RoomId};
 use crate::store::{Appended, Entered, Pending, Result, Slice, settled};
 
-/// A folder, the store in it, and the hours by which its clock is wrong.
+/// A folder, the store in it, and its clocks.
 struct House {
     folder: TempDir,
     settings: Settings,
-    clock_shift: Arc<AtomicI64>,
+    clocks: Arc<Clocks>,
     store: Sqlite,
+}
+
+/// What the clocks show beside what the machine's do, in milliseconds.
+#[derive(Default)]
+struct Clocks {
+    /// On both of them.
+    passed: AtomicI64,
+    /// On the wall alone.
+    wrong: AtomicI64,
 }
 
 impl House {
@@ -34,24 +47,30 @@ impl House {
     }
 
     fn with(settings: Settings) -> Self {
-        let (folder, clock_shift) = (tempfile::tempdir().unwrap(), Arc::default());
-        let store = open(folder.path(), Mode::Serve, &settings, &clock_shift).unwrap();
-        Self { folder, settings, clock_shift, store }
+        let (folder, clocks) = (tempfile::tempdir().unwrap(), Arc::default());
+        let store = open(folder.path(), Mode::Serve, &settings, &clocks).unwrap();
+        Self { folder, settings, clocks, store }
     }
 
     /// Another process beside this one.
     fn admin(&self) -> Sqlite {
-        open(self.folder.path(), Mode::Admin, &self.settings, &self.clock_shift).unwrap()
+        open(self.folder.path(), Mode::Admin, &self.settings, &self.clocks).unwrap()
     }
 
     /// The server ends, and the next one starts.
     async fn restart(&mut self) {
         self.store.close().await;
-        self.store = open(self.folder.path(), Mode::Serve, &self.settings, &self.clock_shift).unwrap();
+        self.store = open(self.folder.path(), Mode::Serve, &self.settings, &self.clocks).unwrap();
     }
 
-    fn shift_clock(&self, hours: i64) {
-        self.clock_shift.fetch_add(hours * 60 * 60 * 1_000, Ordering::SeqCst);
+    /// Time passes, or goes back.
+    fn pass(&self, hours: i64) {
+        self.clocks.passed.fetch_add(hours * 60 * MINUTE, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the clock.
+    fn set_clock(&self, ahead_minutes: i64) {
+        self.clocks.wrong.store(ahead_minutes * MINUTE, Ordering::SeqCst);
     }
 
     async fn room(&self) -> RoomId {
@@ -109,6 +128,8 @@ impl House {
     }
 }
 
+const MINUTE: i64 = 60 * 1_000;
+
 fn settings() -> Settings {
     Settings {
         locale: Locale::Ko,
@@ -124,11 +145,12 @@ fn open(
     folder: &Path,
     mode: Mode,
     settings: &Settings,
-    clock_shift: &Arc<AtomicI64>,
+    clocks: &Arc<Clocks>,
 ) -> std::result::Result<Sqlite, OpenError> {
-    let shift = Arc::clone(clock_shift);
+    let (wall, steady, machine) = (Arc::clone(clocks), Arc::clone(clocks), steady_clock());
     let rhythm = Rhythm {
-        clock: Arc::new(move || wall_clock() + shift.load(Ordering::SeqCst)),
+        clock: Arc::new(move || wall_clock() + wall.passed.load(Ordering::SeqCst) + wall.wrong.load(Ordering::SeqCst)),
+        steady: Arc::new(move || machine() + steady.passed.load(Ordering::SeqCst)),
         news: Duration::from_millis(10),
         retry: Duration::from_millis(20),
         sweep: Duration::from_millis(20),

@@ -99,8 +99,8 @@ async fn the_command_line_itself_neither_enters_nor_speaks() {
 #[tokio::test]
 async fn a_second_server_on_the_folder_is_refused_with_the_process_of_the_first() {
     let house = House::new();
-    let refusal = open(house.folder.path(), Mode::Serve, &house.settings, &house.clock_shift).err().unwrap();
+    let refusal = open(house.folder.path(), Mode::Serve, &house.settings, &house.clocks).err().unwrap();
     assert!(refusal.to_string().contains(&format!("(process {})", std::process::id())), "{refusal}");
     house.store.close().await;
-    assert!(open(house.folder.path(), Mode::Serve, &house.settings, &house.clock_shift).is_ok());
+    assert!(open(house.folder.path(), Mode::Serve, &house.settings, &house.clocks).is_ok());
 }

@@ -50,12 +50,12 @@ async fn entries_go_when_they_are_too_old_even_all_of_them() {
     let house = House::with(Settings { keep_days: Some(2), ..settings() });
     let room = house.room().await;
     for hours in [0, 25, 0, 0] {
-        house.shift_clock(hours);
+        house.pass(hours);
         house.say(room, "a", "x").await.unwrap();
     }
-    house.shift_clock(24);
+    house.pass(24);
     assert_eq!(offsets(&log_from(&house, room, 2).await.entries), [2, 3, 4]);
-    house.shift_clock(48);
+    house.pass(48);
     let empty = log_from(&house, room, 5).await;
     assert_eq!((empty.entries.len(), empty.last), (0, 4));
     assert_eq!(house.say(room, "a", "x").await, Ok(5));

@@ -31,12 +31,16 @@ async fn a_full_disk_refuses_what_is_new_keeps_counts_right_and_pays_the_leaves_
         }
     };
     assert!(is_unavailable(&refusal), "{refusal:?}");
+    // The writer has tried by itself meanwhile, and did not take a full disk for a good one.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(is_unavailable(&house.store.ready().await));
     house.leave(room, "b", 2);
     assert!(is_unavailable(&house.enter(room, "c", 3).await));
     assert!(is_unavailable(&house.say(room, "a", "x").await));
     let full = house.store.room(room).await.unwrap().unwrap();
     assert_eq!((full.user_count, full.last_offset), (2, kept), "nobody came and nobody went");
-    assert_eq!(house.store.ready().await, Ok(()), "it can still be read");
+    let ready = house.store.ready().await;
+    assert!(is_unavailable(&ready), "who cannot write is not ready, and says why: {ready:?}");
 
     disk_is_full(&house, false).await;
     house.room_when(room, |room| room.user_count == 1).await;
@@ -44,6 +48,28 @@ async fn a_full_disk_refuses_what_is_new_keeps_counts_right_and_pays_the_leaves_
     let slice = house.all(room).await;
     assert_eq!(offsets(&slice.entries), (1..=kept + 2).collect::<Vec<_>>());
     assert_eq!(counts(&slice.entries[slice.entries.len() - 2..]), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_server_that_could_not_write_is_ready_again_by_itself_though_nobody_writes() {
+    let house = House::new();
+    let room = house.room().await;
+    // Not by a command, which would be a commit that works.
+    let file = rusqlite::Connection::open(house.folder.path().join("sarangbang.db")).unwrap();
+    file.busy_timeout(Duration::ZERO).unwrap();
+    house.store.change(|file, _| Ok(file.busy_timeout(Duration::ZERO)?)).await.unwrap();
+    assert_eq!(house.store.ready().await, Ok(()));
+    while file.execute_batch("BEGIN IMMEDIATE").is_err() {}
+    assert!(house.say(room, "a", "x").await.is_err());
+    for _ in 0..5 {
+        assert!(house.store.ready().await.is_err(), "as long as it is so");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    file.execute_batch("ROLLBACK").unwrap();
+    while house.store.ready().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(house.say(room, "a", "x").await, Ok(1));
 }
 
 #[tokio::test]
@@ -103,6 +129,22 @@ async fn above_the_queues_limit_appends_are_refused_and_nothing_acknowledged_is_
     let said: Vec<String> = house.all(room).await.entries[..10].iter().map(|entry| entry.message.to_string()).collect();
     assert_eq!(said, acknowledged);
     assert_eq!(house.say(room, "a", "again").await, Ok(12));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_takes_as_many_places_in_the_queue_as_it_has_messages() {
+    let house = House::with(Settings { queue_max: 10, ..settings() });
+    let room = house.room().await;
+    let group = |n: usize| house.store.append_all(vec![draft(room, "a", "x", None); n]);
+    let busy = house.hold();
+    let (six, five, four) = (group(6), group(5), group(4));
+    let one = house.store.append(draft(room, "a", "x", None));
+    drop(busy);
+    assert_eq!(settled(six).await.unwrap().len(), 6);
+    assert_eq!(settled(five).await, Err(StoreError::Busy));
+    assert_eq!(settled(four).await.unwrap().len(), 4);
+    assert_eq!(settled(one).await, Err(StoreError::Busy));
+    assert_eq!(settled(group(10)).await.unwrap().len(), 10, "the places are free again");
 }
 
 #[tokio::test]
@@ -174,6 +216,6 @@ async fn a_newer_file_is_refused_with_both_versions() {
     let house = House::new();
     house.store.change(|file, _| Ok(file.pragma_update(None, "user_version", 99)?)).await.unwrap();
     house.store.close().await;
-    let refusal = open(house.folder.path(), Mode::Admin, &house.settings, &house.clock_shift).err().unwrap();
+    let refusal = open(house.folder.path(), Mode::Admin, &house.settings, &house.clocks).err().unwrap();
     assert!(refusal.to_string().contains("schema version 99"), "{refusal}");
 }

@@ -1,0 +1,56 @@
+//! How the writer is, for whoever asks while it is busy.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::fault::stopped;
+use crate::store::StoreError;
+
+/// What stands against writing; nothing, at best. The lock is held to look and to note, never while anything waits.
+#[derive(Clone, Default)]
+pub(super) struct Health {
+    trouble: Arc<Mutex<Option<StoreError>>>,
+}
+
+impl Health {
+    /// Why nothing can be written now.
+    pub(super) fn trouble(&self) -> Option<StoreError> {
+        self.trouble.lock().clone()
+    }
+}
+
+/// The writer's own side. When it is dropped, by a panic as well, the writer is known to have ended.
+pub(super) struct Report {
+    health: Health,
+    is_failing: bool,
+}
+
+impl Report {
+    pub(super) const fn new(health: Health) -> Self {
+        Self { health, is_failing: false }
+    }
+
+    /// Notes how a commit went; a change for better or worse is logged once.
+    pub(super) fn note(&mut self, failure: Option<&StoreError>) {
+        match failure {
+            Some(cause) if !self.is_failing => tracing::error!(%cause, "cannot write; everything new is refused"),
+            None if self.is_failing => tracing::info!("can write again"),
+            _ => {}
+        }
+        if self.is_failing || failure.is_some() {
+            *self.health.trouble.lock() = failure.cloned();
+        }
+        self.is_failing = failure.is_some();
+    }
+
+    pub(super) const fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        *self.health.trouble.lock() = Some(stopped());
+    }
+}
