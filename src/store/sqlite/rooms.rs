@@ -39,16 +39,6 @@ impl Sqlite {
         .await
     }
 
-    /// See [`crate::store::Store::rooms_of`].
-    pub async fn rooms_of(&self, ids: Vec<RoomId>) -> Result<Vec<Room>> {
-        let alive = self.people_are_alive();
-        self.read_with(move |file| {
-            let found = ids.into_iter().map(|id| room(file, id, alive)).filter_map(rusqlite::Result::transpose);
-            Ok(found.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
-
     /// See [`crate::store::Store::members`].
     pub async fn members(&self, id: RoomId) -> Result<Vec<Name>> {
         let alive = self.people_are_alive();
