@@ -225,8 +225,8 @@ impl Buckets {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one address, for every limit by address: an IPv4 address, or the /64 that one IPv6 customer has.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << 64)).into()),
         v4 => v4,
