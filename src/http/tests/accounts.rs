@@ -87,6 +87,21 @@ async fn sign_up_is_closed_unless_the_operator_opens_it() {
     house.call(signup("x".repeat(33).as_str(), None)).await.problem(400, "name_invalid");
 }
 
+#[tokio::test]
+async fn nobody_signs_up_under_a_name_that_looks_like_somebodys() {
+    let house = open_house().await;
+    for name in ["민지", "admin"] {
+        assert_eq!(house.call(signup(name, None)).await.status, 200);
+    }
+    for same in ["\u{1106}\u{1175}\u{11AB}\u{110C}\u{1175}", "ＡＤＭＩＮ"] {
+        house.call(signup(same, None)).await.problem(409, "name_taken");
+        let login = json!({"username": same, "password": PASSWORD});
+        assert_eq!(house.call(post("/login").json(&login)).await.status, 200, "{same} signs in");
+    }
+    let refused = house.call(signup("\u{430}dmin", None)).await.problem(400, "name_invalid");
+    assert!(refused["detail"].as_str().unwrap().contains("Cyrillic"), "{refused}");
+}
+
 async fn house_says_closed() {
     let house = House::new().await;
     assert_eq!(house.call(get("/about")).await.json()["signUp"], "closed");
