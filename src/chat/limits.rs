@@ -64,10 +64,45 @@ pub struct Limits {
     pub connects_per_second: u32,
     /// New sockets that one address may open at once: a whole office comes back after a restart.
     pub connects_burst: u32,
-    /// Failed sign-ins of one address in a minute, on average.
-    pub sign_ins_per_minute: u32,
-    /// Failed sign-ins of one address, and of one account, at once.
-    pub sign_ins_burst: u32,
+    /// Failed sign-ins of one account from one address in a minute, on average: against guessing.
+    pub failed_sign_ins_per_minute: u32,
+    /// Failed sign-ins of one account from one address at once.
+    pub failed_sign_ins_burst: u32,
+    /// Failed sign-ins of one address, whatever the account, in a minute, on average: an office mistypes, too.
+    pub address_failed_sign_ins_per_minute: u32,
+    /// Failed sign-ins of one address at once.
+    pub address_failed_sign_ins_burst: u32,
+    /// Failed sign-ins of one account from all addresses in a minute, on average: against guessing from many, and
+    /// so loose that a few addresses cannot keep a person out.
+    pub account_failed_sign_ins_per_minute: u32,
+    /// Failed sign-ins of one account from all addresses at once.
+    pub account_failed_sign_ins_burst: u32,
+    /// Sign-ins of one account with the right password in a minute, on average: each costs a hash and a row. Wrong
+    /// ones do not count, so nobody else can use them up.
+    pub account_sign_ins_per_minute: u32,
+    /// Sign-ins of one account with the right password at once.
+    pub account_sign_ins_burst: u32,
+    /// Sign-ins of one address, right or wrong, in a minute, on average: nobody alone keeps the hashing busy.
+    pub address_sign_ins_per_minute: u32,
+    /// Sign-ins of one address, right or wrong, at once: a whole office begins its day.
+    pub address_sign_ins_burst: u32,
+    /// Accounts that one address may make by open sign-up in an hour, on average; invitations do not count.
+    pub accounts_per_hour: u32,
+    /// Accounts that one address may make by open sign-up at once: a whole class begins.
+    pub accounts_burst: u32,
+    /// Rooms that one person may make in an hour, on average; administrators may make any number.
+    pub rooms_per_hour: u32,
+    /// Rooms that one person may make at once.
+    pub rooms_burst: u32,
+    /// HTTP requests of one person in a second, on average: reads of the store take turns.
+    pub requests_per_second: u32,
+    /// HTTP requests of one person at once: several pages load, or find their rooms again.
+    pub requests_burst: u32,
+    /// HTTP requests with a session or a token of one address in a second, on average: who that is has to be looked
+    /// up before a person's own limit is known.
+    pub address_requests_per_second: u32,
+    /// HTTP requests with a session or a token of one address at once: a whole office comes back after a restart.
+    pub address_requests_burst: u32,
     /// Open connections in all.
     pub connections_max: usize,
     /// Open connections of one address.
@@ -110,8 +145,24 @@ impl Default for Limits {
             subscriptions_burst: 200,
             connects_per_second: 20,
             connects_burst: 400,
-            sign_ins_per_minute: 10,
-            sign_ins_burst: 10,
+            failed_sign_ins_per_minute: 10,
+            failed_sign_ins_burst: 10,
+            address_failed_sign_ins_per_minute: 30,
+            address_failed_sign_ins_burst: 30,
+            account_failed_sign_ins_per_minute: 100,
+            account_failed_sign_ins_burst: 100,
+            account_sign_ins_per_minute: 30,
+            account_sign_ins_burst: 60,
+            address_sign_ins_per_minute: 300,
+            address_sign_ins_burst: 600,
+            accounts_per_hour: 20,
+            accounts_burst: 40,
+            rooms_per_hour: 10,
+            rooms_burst: 20,
+            requests_per_second: 20,
+            requests_burst: 200,
+            address_requests_per_second: 200,
+            address_requests_burst: 4_000,
             connections_max: 100_000,
             connections_per_address_max: 2_000,
             connect_seconds_max: 30,

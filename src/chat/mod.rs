@@ -8,6 +8,7 @@ mod message;
 mod names;
 mod room;
 mod roster;
+mod script;
 
 pub use limits::Limits;
 pub use message::{Draft, Entry, Kind, Locale, NOTICE_SENDER};

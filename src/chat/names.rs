@@ -5,9 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::limits::{MESSAGE_ID_BYTES_MAX, NAME_CHARS_MAX, ROOM_NAME_CHARS_MAX};
+use super::script;
 
 /// Why a value from outside was refused: the field, the rule, and the limit where one was passed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +38,8 @@ impl Invalid {
 /// The name of a person: 1 to [`NAME_CHARS_MAX`] letters, digits, `.`, `_` or `-`, in any script.
 ///
 /// Brackets and spaces are not among them, so that nobody can be called like a notice's sender,
-/// and no name needs escaping in a STOMP header. Cheap to clone.
+/// and no name needs escaping in a STOMP header. However it was typed, it is kept in one spelling (see
+/// [`script::normalised`]), and alphabets whose letters look alike do not mix in it. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
@@ -51,6 +54,8 @@ impl FromStr for Name {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        // Counted as it is kept: a system that decomposes types three characters for one syllable.
+        let text: String = script::normalised(text).collect();
         let count = text.chars().count();
         if count == 0 {
             return Err(Invalid::rule("username", "a name has at least one character"));
@@ -62,13 +67,20 @@ impl FromStr for Name {
                 format!("a name has at most {NAME_CHARS_MAX} characters; this one has {count}"),
             ));
         }
-        match text.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
-            Some(c) => Err(Invalid::rule(
-                "username",
-                format!("a name is made of letters, digits, '.', '_' and '-'; {c:?} is none of them"),
-            )),
-            None => Ok(Self(text.into())),
+        if let Some(c) = text.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-')) {
+            let reason = format!("a name is made of letters, digits, '.', '_' and '-'; {c:?} is none of them");
+            return Err(Invalid::rule("username", reason));
         }
+        if let Some(c) = text.chars().find(|c| script::is_loose_jamo(*c)) {
+            let reason = format!("a name has whole syllables and letters of Hangul; {c:?} is only a piece of one");
+            return Err(Invalid::rule("username", reason));
+        }
+        if script::mixes_look_alikes(&text) {
+            let reason = "a name does not mix Latin, Greek and Cyrillic letters: some look alike and could pass for \
+                          somebody else's; write it in one of these alphabets";
+            return Err(Invalid::rule("username", reason));
+        }
+        Ok(Self(text.into()))
     }
 }
 
@@ -106,7 +118,8 @@ impl FromStr for RoomId {
     }
 }
 
-/// The name of a room: 1 to [`ROOM_NAME_CHARS_MAX`] characters after trimming, none of them a control character.
+/// The name of a room: 1 to [`ROOM_NAME_CHARS_MAX`] characters after trimming, none of them a control
+/// character; kept in Unicode's form NFC, so that what was typed decomposed can be searched and compared.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RoomName(Arc<str>);
 
@@ -121,7 +134,7 @@ impl FromStr for RoomName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text: String = text.trim().nfc().collect();
         let count = text.chars().count();
         if count == 0 {
             return Err(Invalid::rule("name", "a room needs a name of at least one character"));
@@ -262,6 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_the_same_however_it_was_typed() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        assert_eq!(name("\u{1106}\u{1175}\u{11AB}\u{110C}\u{1175}"), name("민지"));
+        assert_eq!(name("ａｄｍｉｎ"), name("admin"));
+        assert_eq!(name("ㅋㅋ").as_str(), "ㅋㅋ");
+        let decomposed = "\u{1106}\u{1175}\u{11AB}".repeat(NAME_CHARS_MAX);
+        assert_eq!(name(&decomposed).as_str(), "민".repeat(NAME_CHARS_MAX), "counted as it is kept");
+    }
+
+    #[test]
+    fn a_name_that_looks_like_another_or_like_nothing_is_refused() {
+        let refused = "\u{430}dmin".parse::<Name>().unwrap_err();
+        assert!(refused.field == "username" && refused.reason.contains("Cyrillic"), "{refused}");
+        for bad in ["admi\u{3BD}", "\u{3164}", "민지\u{FFA0}", "\u{1100}", "［알림］", "㈜민지", "a\u{200B}b"]
+        {
+            assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+        for good in ["민지kim", "Иван", "Ελένη", "민지Иван", "カナabc", "日本"] {
+            assert!(good.parse::<Name>().is_ok(), "{good}");
+        }
+    }
+
+    #[test]
     fn a_room_id_has_one_spelling() {
         let id = "123e4567-e89b-42d3-a456-426614174000";
         assert_eq!(id.parse::<RoomId>().unwrap().to_string(), id);
@@ -272,6 +308,8 @@ mod tests {
     #[test]
     fn a_room_name_is_trimmed_and_never_empty() {
         assert_eq!(" 사랑방 ".parse::<RoomName>().unwrap().as_str(), "사랑방");
+        assert_eq!("\u{1107}\u{1161}\u{11BC}".parse::<RoomName>().unwrap().as_str(), "방");
+        assert_eq!("Ａ①".parse::<RoomName>().unwrap().as_str(), "Ａ①", "a room may be written as one likes");
         assert!("   ".parse::<RoomName>().is_err());
         assert!("a\u{0}b".parse::<RoomName>().is_err());
         assert!("x".repeat(ROOM_NAME_CHARS_MAX + 1).parse::<RoomName>().is_err());

@@ -14,6 +14,7 @@ use super::Edge;
 use super::edge::now_ms;
 use super::error::Problem;
 use super::fields::Fields;
+use super::limit::Reached;
 use super::login::{Grant, signed_in, too_many};
 use super::openapi::{InviteForm, Refusal, SetupForm, SignUpForm};
 use super::peer::Peer;
@@ -154,15 +155,28 @@ pub(super) async fn invite(
 
 /// Makes the account. Guessing invitations, and hashing for nothing, costs as much as guessing passwords.
 async fn made(edge: Arc<Edge>, peer: Peer, new: NewAccount, password: String) -> Result<Account, Problem> {
-    edge.limiter.sign_in(peer.address, None).map_err(too_many)?;
+    let is_open = new.invitation.is_none();
+    let may = || {
+        edge.limiter.sign_in(peer.address, None).map_err(too_many)?;
+        if is_open { edge.limiter.sign_up(peer.address).map_err(too_many_accounts) } else { Ok(()) }
+    };
+    may()?;
+    edge.limiter.sign_in_from(peer.address).map_err(too_many)?;
     let _turn = edge.turns.take().await?;
-    edge.limiter.sign_in(peer.address, None).map_err(too_many)?;
+    may()?;
     let password_hash = hashed(&edge, password).await?;
     let made = edge.store.add_account(NewAccount { password_hash, ..new }).await;
-    if matches!(made, Err(StoreError::InvitationInvalid | StoreError::NameTaken)) {
-        edge.limiter.sign_in_failed(peer.address, None);
+    match made {
+        Ok(_) if is_open => edge.limiter.signed_up(peer.address),
+        Err(StoreError::InvitationInvalid | StoreError::NameTaken) => edge.limiter.sign_in_failed(peer.address, None),
+        _ => {}
     }
     Ok(made?)
+}
+
+fn too_many_accounts(reached: Reached) -> Problem {
+    let what = "too many accounts were made from this address (an invitation of an administrator is not counted)";
+    Problem::too_often("too_many_accounts", what, reached)
 }
 
 fn setup_done() -> Problem {

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::limit::RetryAfter;
+use super::limit::{Reached, RetryAfter};
 use crate::auth::{PasswordError, TokenError};
 use crate::chat::Invalid;
 use crate::chat::limits::PASSWORD_CHARS_MIN;
@@ -74,6 +74,13 @@ impl Problem {
     /// When to come back.
     pub(super) fn retry_after(self, after: RetryAfter) -> Self {
         Self { retry_after_seconds: Some(after.seconds()), ..self }
+    }
+
+    /// Somebody did something too often: what they did, and the limit that says so.
+    pub(super) fn too_often(code: &'static str, what: &str, reached: Reached) -> Self {
+        let Reached { limit, after } = reached;
+        let detail = format!("{what}: {limit} is reached; wait {} seconds and try again", after.seconds());
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code).detail(detail).retry_after(after)
     }
 
     /// A request that is not understood, with the field that is to blame.

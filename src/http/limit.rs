@@ -1,9 +1,9 @@
-//! How often somebody may do something: sockets and failed sign-ins by address, failed sign-ins by account,
-//! messages and subscriptions by person.
+//! How often somebody may do something: sockets, sign-ins, sign-ups and requests by address; sign-ins by account;
+//! messages, subscriptions, requests and new rooms by person.
 //!
-//! It knows numbers and keys, no requests. Invariant: its memory is bounded whatever is thrown at it, because the
+//! It knows numbers and keys, no requests. Invariants: its memory is bounded whatever is thrown at it, because the
 //! keys that a stranger can choose are hashed into a fixed number of buckets, and [`Limiter::sweep`] drops those
-//! that are full again.
+//! that are full again; and nothing that one address does keeps a person out at another.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
@@ -41,21 +41,50 @@ pub struct Limiter {
     connects: Keyed,
     messages: Keyed,
     subscribes: Keyed,
-    failures_by_address: Failures,
-    failures_by_account: Failures,
+    rooms: Keyed,
+    requests: Keyed,
+    requests_by_address: Keyed,
+    sign_ins_by_address: Keyed,
+    sign_ins_by_account: Results,
+    failures: Results,
+    failures_by_address: Results,
+    failures_by_account: Results,
+    accounts_by_address: Results,
+}
+
+/// A limit that is reached: its name, and when there is room again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The key of the configuration that sets it.
+    pub limit: &'static str,
+    /// When to come back.
+    pub after: RetryAfter,
 }
 
 impl Limiter {
     /// With the operator's numbers. A zero counts as one: nothing is switched off by accident.
     pub fn new(limits: &Limits) -> Self {
-        let sign_ins = per(Duration::from_secs(60), limits.sign_ins_per_minute, limits.sign_ins_burst);
-        let second = Duration::from_secs(1);
+        let second = |count, burst| per(Duration::from_secs(1), count, burst);
+        let minute = |count, burst| per(Duration::from_secs(60), count, burst);
+        let hour = |count, burst| per(Duration::from_secs(60 * 60), count, burst);
+        let l = limits;
+        let requests_there = second(l.address_requests_per_second, l.address_requests_burst);
+        let sign_ins_there = minute(l.address_sign_ins_per_minute, l.address_sign_ins_burst);
+        let failed_there = minute(l.address_failed_sign_ins_per_minute, l.address_failed_sign_ins_burst);
+        let failed_anywhere = minute(l.account_failed_sign_ins_per_minute, l.account_failed_sign_ins_burst);
         Self {
-            connects: Keyed::new(per(second, limits.connects_per_second, limits.connects_burst), STRANGERS),
-            messages: Keyed::new(per(second, limits.messages_per_second, limits.messages_burst), PEOPLE),
-            subscribes: Keyed::new(per(second, limits.subscriptions_per_second, limits.subscriptions_burst), PEOPLE),
-            failures_by_address: Failures::new(sign_ins),
-            failures_by_account: Failures::new(sign_ins),
+            connects: Keyed::new(second(l.connects_per_second, l.connects_burst), STRANGERS),
+            messages: Keyed::new(second(l.messages_per_second, l.messages_burst), PEOPLE),
+            subscribes: Keyed::new(second(l.subscriptions_per_second, l.subscriptions_burst), PEOPLE),
+            rooms: Keyed::new(hour(l.rooms_per_hour, l.rooms_burst), PEOPLE),
+            requests: Keyed::new(second(l.requests_per_second, l.requests_burst), PEOPLE),
+            requests_by_address: Keyed::new(requests_there, STRANGERS),
+            sign_ins_by_address: Keyed::new(sign_ins_there, STRANGERS),
+            sign_ins_by_account: Results::new(minute(l.account_sign_ins_per_minute, l.account_sign_ins_burst)),
+            failures: Results::new(minute(l.failed_sign_ins_per_minute, l.failed_sign_ins_burst)),
+            failures_by_address: Results::new(failed_there),
+            failures_by_account: Results::new(failed_anywhere),
+            accounts_by_address: Results::new(hour(l.accounts_per_hour, l.accounts_burst)),
         }
     }
 
@@ -83,33 +112,108 @@ impl Limiter {
         self.subscribes.spend(name)
     }
 
-    /// Whether this address may try to sign in, as this account where the name can be one. Nothing is used up:
-    /// only failures count, so that an office behind one address can come back all at once.
+    /// One more room that this person makes.
     ///
     /// # Errors
-    /// When too many tries of the address, or on the account, failed lately.
-    pub fn sign_in(&self, address: IpAddr, name: Option<&Name>) -> Result<(), RetryAfter> {
-        self.failures_by_address.look(&network(address))?;
-        name.map_or(Ok(()), |name| self.failures_by_account.look(&folded(name)))
+    /// When there were too many lately.
+    pub fn room(&self, name: &Name) -> Result<(), Reached> {
+        self.rooms.spend(name).map_err(reached("limits.rooms_per_hour"))
+    }
+
+    /// One more request of this address with something to look up.
+    ///
+    /// # Errors
+    /// When there were too many lately.
+    pub fn request_from(&self, address: IpAddr) -> Result<(), Reached> {
+        let spent = self.requests_by_address.spend(&network(address));
+        spent.map_err(reached("limits.address_requests_per_second"))
+    }
+
+    /// One more request of this person.
+    ///
+    /// # Errors
+    /// When there were too many lately.
+    pub fn request(&self, name: &Name) -> Result<(), Reached> {
+        self.requests.spend(name).map_err(reached("limits.requests_per_second"))
+    }
+
+    /// One more password of this address to look at, right or wrong.
+    ///
+    /// # Errors
+    /// When there were too many lately.
+    pub fn sign_in_from(&self, address: IpAddr) -> Result<(), Reached> {
+        let spent = self.sign_ins_by_address.spend(&network(address));
+        spent.map_err(reached("limits.address_sign_ins_per_minute"))
+    }
+
+    /// Whether this address may try to sign in, as this account where the name can be one. Nothing is used up: what
+    /// counts is what comes of it.
+    ///
+    /// # Errors
+    /// When too many tries of the address, or on the account, failed lately, or the account signed in too often.
+    pub fn sign_in(&self, address: IpAddr, name: Option<&Name>) -> Result<(), Reached> {
+        let there = network(address);
+        let by_address = self.failures_by_address.look(&there);
+        by_address.map_err(reached("limits.address_failed_sign_ins_per_minute"))?;
+        let Some(name) = name.map(folded) else { return Ok(()) };
+        self.failures.look(&(&name, there)).map_err(reached("limits.failed_sign_ins_per_minute"))?;
+        let by_account = self.failures_by_account.look(&name);
+        by_account.map_err(reached("limits.account_failed_sign_ins_per_minute"))?;
+        self.sign_ins_by_account.look(&name).map_err(reached("limits.account_sign_ins_per_minute"))
     }
 
     /// A try to sign in has failed.
     pub fn sign_in_failed(&self, address: IpAddr, name: Option<&Name>) {
-        self.failures_by_address.spend(&network(address));
-        if let Some(name) = name {
-            self.failures_by_account.spend(&folded(name));
+        let there = network(address);
+        self.failures_by_address.count(&there);
+        if let Some(name) = name.map(folded) {
+            self.failures.count(&(&name, there));
+            self.failures_by_account.count(&name);
         }
+    }
+
+    /// A try to sign in had the right password.
+    pub fn signed_in(&self, name: &Name) {
+        self.sign_ins_by_account.count(&folded(name));
+    }
+
+    /// Whether this address may make one more account by open sign-up. Nothing is used up: a name that is taken, or
+    /// a password that is too short, makes none.
+    ///
+    /// # Errors
+    /// When it made too many lately.
+    pub fn sign_up(&self, address: IpAddr) -> Result<(), Reached> {
+        self.accounts_by_address.look(&network(address)).map_err(reached("limits.accounts_per_hour"))
+    }
+
+    /// An account was made by open sign-up.
+    pub fn signed_up(&self, address: IpAddr) {
+        self.accounts_by_address.count(&network(address));
     }
 
     /// Forgets who has not been heard of long enough to have everything again. To be called every few seconds.
     pub fn sweep(&self) {
-        for keyed in [&self.connects, &self.messages, &self.subscribes] {
+        for keyed in [
+            &self.connects,
+            &self.messages,
+            &self.subscribes,
+            &self.rooms,
+            &self.requests,
+            &self.requests_by_address,
+            &self.sign_ins_by_address,
+        ] {
             keyed.limiter.retain_recent();
             keyed.limiter.shrink_to_fit();
         }
-        for failures in [&self.failures_by_address, &self.failures_by_account] {
-            failures.spends.retain_recent();
-            failures.spends.shrink_to_fit();
+        for results in [
+            &self.sign_ins_by_account,
+            &self.failures,
+            &self.failures_by_address,
+            &self.failures_by_account,
+            &self.accounts_by_address,
+        ] {
+            results.spends.retain_recent();
+            results.spends.shrink_to_fit();
         }
     }
 }
@@ -130,14 +234,14 @@ impl Keyed {
     }
 }
 
-/// A limit where looking is free and only failures count: two views of the same state.
-struct Failures {
+/// A limit where looking is free and only what comes of it counts: two views of the same state.
+struct Results {
     spends: RateLimiter<u64, Spend, DefaultClock>,
     looks: RateLimiter<u64, Look, DefaultClock>,
     buckets: Buckets,
 }
 
-impl Failures {
+impl Results {
     fn new(quota: Quota) -> Self {
         let state = Arc::new(DashMapStateStore::default());
         // The view that looks is made first: its clock is a moment ahead, never behind what was spent.
@@ -150,8 +254,8 @@ impl Failures {
         self.looks.check_key(&self.buckets.of(key)).map_err(|not| wait(&not, self.looks.clock()))
     }
 
-    fn spend(&self, key: &impl Hash) {
-        // Refused means used up already, which is all that a failure can do.
+    fn count(&self, key: &impl Hash) {
+        // Refused means used up already, which is all that counting can do.
         let _used_up = self.spends.check_key(&self.buckets.of(key));
     }
 }
@@ -225,8 +329,8 @@ impl Buckets {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one address, for every limit by address: an IPv4 address, or the /64 that one IPv6 customer has.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << 64)).into()),
         v4 => v4,
@@ -247,6 +351,10 @@ fn per(time: Duration, count: u32, burst: u32) -> Quota {
         .allow_burst(NonZeroU32::new(burst).unwrap_or(one))
 }
 
+fn reached(limit: &'static str) -> impl Fn(RetryAfter) -> Reached {
+    move |after| Reached { limit, after }
+}
+
 fn wait(not: &NotUntil<<DefaultClock as Clock>::Instant>, clock: &DefaultClock) -> RetryAfter {
     RetryAfter(not.wait_time_from(clock.now()))
 }
@@ -257,8 +365,12 @@ mod tests {
 
     fn limiter() -> Limiter {
         Limiter::new(&Limits {
-            sign_ins_burst: 3,
-            sign_ins_per_minute: 10,
+            failed_sign_ins_burst: 3,
+            failed_sign_ins_per_minute: 10,
+            address_failed_sign_ins_burst: 5,
+            address_failed_sign_ins_per_minute: 10,
+            account_failed_sign_ins_burst: 12,
+            account_failed_sign_ins_per_minute: 10,
             connects_burst: 2,
             connects_per_second: 1,
             messages_burst: 2,
@@ -271,29 +383,116 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    /// The limit that keeps from signing in.
+    fn kept(limiter: &Limiter, from: &str, as_whom: Option<&str>) -> Option<&'static str> {
+        limiter.sign_in(address(from), as_whom.map(name).as_ref()).err().map(|reached| reached.limit)
+    }
+
     #[test]
-    fn right_passwords_are_free_and_a_burst_of_wrong_ones_is_not() {
-        let (limiter, here, name) = (limiter(), address("192.0.2.1"), "a".parse::<Name>().unwrap());
+    fn asking_is_free_and_a_burst_of_wrong_passwords_is_not() {
+        let (limiter, here) = (limiter(), address("192.0.2.1"));
         for _ in 0..100 {
-            assert!(limiter.sign_in(here, Some(&name)).is_ok());
+            assert_eq!(kept(&limiter, "192.0.2.1", Some("a")), None);
         }
         for _ in 0..3 {
-            assert!(limiter.sign_in(here, Some(&name)).is_ok());
-            limiter.sign_in_failed(here, Some(&name));
+            assert_eq!(kept(&limiter, "192.0.2.1", Some("a")), None);
+            limiter.sign_in_failed(here, Some(&name("a")));
         }
-        let retry = limiter.sign_in(here, Some(&name)).unwrap_err();
-        assert!((1..=6).contains(&retry.seconds()), "{retry:?}");
-        assert!(limiter.sign_in(here, None).is_err(), "the address is out of tries whatever the name");
+        let reached = limiter.sign_in(here, Some(&name("A"))).unwrap_err();
+        assert_eq!(reached.limit, "limits.failed_sign_ins_per_minute");
+        assert!((1..=6).contains(&reached.after.seconds()), "{reached:?}");
+        assert_eq!(kept(&limiter, "192.0.2.1", Some("b")), None, "others of the office may");
+        for _ in 0..2 {
+            limiter.sign_in_failed(here, None);
+        }
+        for whoever in [Some("b"), None] {
+            assert_eq!(kept(&limiter, "192.0.2.1", whoever), Some("limits.address_failed_sign_ins_per_minute"));
+        }
+    }
+
+    #[test]
+    fn one_address_cannot_keep_a_person_out_anywhere_else() {
+        let limiter = limiter();
+        for _ in 0..100 {
+            if kept(&limiter, "192.0.2.1", Some("Happy")).is_none() {
+                limiter.sign_in_failed(address("192.0.2.1"), Some(&name("Happy")));
+            }
+        }
+        assert!(kept(&limiter, "192.0.2.1", Some("happy")).is_some());
+        assert_eq!(kept(&limiter, "192.0.2.2", Some("happy")), None);
     }
 
     #[test]
     fn an_account_is_guarded_against_many_addresses_in_any_letter_case() {
         let limiter = limiter();
-        for n in 1..=3 {
-            limiter.sign_in_failed(address(&format!("192.0.2.{n}")), Some(&"Happy".parse().unwrap()));
+        for n in 1..=12 {
+            assert_eq!(kept(&limiter, "192.0.2.99", Some("hAPPY")), None, "{n}");
+            limiter.sign_in_failed(address(&format!("192.0.2.{n}")), Some(&name("Happy")));
         }
-        assert!(limiter.sign_in(address("192.0.2.9"), Some(&"hAPPY".parse().unwrap())).is_err());
-        assert!(limiter.sign_in(address("192.0.2.9"), Some(&"other".parse().unwrap())).is_ok());
+        let limit = Some("limits.account_failed_sign_ins_per_minute");
+        assert_eq!(kept(&limiter, "192.0.2.99", Some("hAPPY")), limit);
+        assert_eq!(kept(&limiter, "192.0.2.99", Some("other")), None);
+    }
+
+    #[test]
+    fn right_passwords_count_for_their_account_and_all_for_the_address() {
+        let limiter = Limiter::new(&Limits {
+            account_sign_ins_burst: 2,
+            address_sign_ins_per_minute: 1,
+            address_sign_ins_burst: 3,
+            ..Limits::default()
+        });
+        for _ in 0..2 {
+            assert_eq!(kept(&limiter, "192.0.2.1", Some("a")), None);
+            limiter.signed_in(&name("a"));
+        }
+        assert_eq!(kept(&limiter, "192.0.2.2", Some("A")), Some("limits.account_sign_ins_per_minute"));
+        assert_eq!(kept(&limiter, "192.0.2.2", Some("b")), None);
+        for _ in 0..3 {
+            assert!(limiter.sign_in_from(address("192.0.2.1")).is_ok());
+        }
+        let reached = limiter.sign_in_from(address("192.0.2.1")).unwrap_err();
+        assert_eq!(reached.limit, "limits.address_sign_ins_per_minute");
+        assert!(limiter.sign_in_from(address("192.0.2.2")).is_ok());
+    }
+
+    #[test]
+    fn rooms_requests_and_accounts_each_have_a_limit_of_their_own() {
+        let limiter = Limiter::new(&Limits {
+            rooms_burst: 2,
+            requests_per_second: 1,
+            requests_burst: 2,
+            address_requests_per_second: 1,
+            address_requests_burst: 2,
+            accounts_burst: 2,
+            ..Limits::default()
+        });
+        let (here, a) = (address("2001:db8::1"), name("a"));
+        for _ in 0..2 {
+            assert!(limiter.room(&a).is_ok() && limiter.request(&a).is_ok());
+            assert!(limiter.request_from(here).is_ok() && limiter.sign_up(here).is_ok());
+            limiter.signed_up(here);
+        }
+        let neighbour = address("2001:db8::2");
+        let told = [limiter.room(&a), limiter.request(&a), limiter.request_from(neighbour), limiter.sign_up(neighbour)];
+        assert_eq!(
+            told.map(|told| told.unwrap_err().limit),
+            [
+                "limits.rooms_per_hour",
+                "limits.requests_per_second",
+                "limits.address_requests_per_second",
+                "limits.accounts_per_hour"
+            ]
+        );
+        let seconds = limiter.room(&a).unwrap_err().after.seconds();
+        assert!((350..=360).contains(&seconds), "ten an hour is one in six minutes, not {seconds} s");
+        let (elsewhere, b) = (address("2001:db8:0:1::1"), name("b"));
+        assert!(limiter.room(&b).is_ok() && limiter.request(&b).is_ok());
+        assert!(limiter.request_from(elsewhere).is_ok() && limiter.sign_up(elsewhere).is_ok());
     }
 
     #[test]
@@ -320,7 +519,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sweep_forgets_who_is_owed_nothing_and_looking_leaves_no_trace() {
-        let limiter = Limiter::new(&Limits { sign_ins_per_minute: 60_000, ..Limits::default() });
+        let limiter = Limiter::new(&Limits { address_failed_sign_ins_per_minute: 60_000, ..Limits::default() });
         limiter.sign_in(address("192.0.2.1"), None).unwrap();
         assert!(limiter.failures_by_address.spends.is_empty());
         limiter.sign_in_failed(address("192.0.2.1"), None);

@@ -1,7 +1,7 @@
 //! Signing in and out.
 //!
-//! Invariant: neither the answer nor the time it takes tells whether a name exists; a wrong password is counted even
-//! when the caller hangs up before the answer.
+//! Invariant: neither the answer nor the time it takes tells whether a name exists; a password is counted even when
+//! the caller hangs up before the answer.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use serde::Serialize;
 use super::edge::now_ms;
 use super::error::Problem;
 use super::fields::{Fields, QueryFields};
-use super::limit::RetryAfter;
+use super::limit::Reached;
 use super::openapi::{LoginForm, Refusal};
 use super::peer::Peer;
-use super::{Edge, cookies, wanted};
+use super::{Edge, cookies, wanted, who};
 use crate::auth::{random_key, sha256};
 use crate::chat::{Name, Role};
 use crate::store::Account;
@@ -97,6 +97,7 @@ pub(super) async fn login(
 )]
 pub(super) async fn logout(State(edge): State<Arc<Edge>>, peer: Peer, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(key) = cookies::session_key(&headers) {
+        who::count(&peer, &edge)?;
         edge.store.delete_login(sha256(&key)).await?;
     }
     let mut response = wanted::found("/login?logout");
@@ -133,16 +134,15 @@ pub(super) async fn signed_in(
 }
 
 /// The problem of somebody who tried too often.
-pub(super) fn too_many(after: RetryAfter) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sign_ins")
-        .detail(format!("too many failed tries; wait {} seconds and try again", after.seconds()))
-        .retry_after(after)
+pub(super) fn too_many(reached: Reached) -> Problem {
+    Problem::too_often("too_many_sign_ins", "too many tries to sign in", reached)
 }
 
 /// The account, if the password is its own and it may sign in.
 async fn checked(edge: Arc<Edge>, peer: Peer, username: String, password: String) -> Result<Option<Account>, Problem> {
     let name = username.parse::<Name>().ok();
     edge.limiter.sign_in(peer.address, name.as_ref()).map_err(too_many)?;
+    edge.limiter.sign_in_from(peer.address).map_err(too_many)?;
     let _turn = edge.turns.take().await?;
     // Again, now that those who came before have been counted.
     edge.limiter.sign_in(peer.address, name.as_ref()).map_err(too_many)?;
@@ -153,8 +153,9 @@ async fn checked(edge: Arc<Edge>, peer: Peer, username: String, password: String
     let hash = account.as_ref().map(|account| String::from_utf8_lossy(account.password_hash.expose()).into_owned());
     let right = edge.passwords.verify(password, hash).await?;
     let account = account.filter(|account| right && !account.disabled);
-    if account.is_none() {
-        edge.limiter.sign_in_failed(peer.address, name.as_ref());
+    match &account {
+        Some(account) => edge.limiter.signed_in(&account.name),
+        None => edge.limiter.sign_in_failed(peer.address, name.as_ref()),
     }
     Ok(account)
 }

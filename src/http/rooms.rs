@@ -13,7 +13,7 @@ use super::error::Problem;
 use super::fields::{Fields, QueryFields};
 use super::openapi::{Refusal, RoomForm, RoomShape};
 use super::who::{Admin, Chatter};
-use crate::chat::{Room, RoomId};
+use crate::chat::{Role, Room, RoomId};
 
 /// The room id of a path. One that is no UUID is a room that does not exist.
 pub(super) struct RoomPath(pub(super) RoomId);
@@ -58,7 +58,7 @@ pub(super) async fn list(State(edge): State<Arc<Edge>>, _: Chatter) -> Result<Js
 )]
 pub(super) async fn create(
     State(edge): State<Arc<Edge>>,
-    _: Chatter,
+    Chatter(person): Chatter,
     QueryFields(query): QueryFields,
     fields: Fields,
 ) -> Result<Json<Room>, Problem> {
@@ -67,7 +67,13 @@ pub(super) async fn create(
         // A name that is not there is refused as an empty one is.
         None => fields.maybe_text("name")?.unwrap_or_default(),
     };
-    Ok(Json(edge.store.create_room(name.parse()?).await?))
+    let name = name.parse()?;
+    // Who can delete any room may also make any number.
+    if person.role != Role::Admin {
+        let too_many = |reached| Problem::too_often("too_many_new_rooms", "you made too many rooms", reached);
+        edge.limiter.room(&person.name).map_err(too_many)?;
+    }
+    Ok(Json(edge.store.create_room(name).await?))
 }
 
 /// One room.

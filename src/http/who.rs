@@ -6,7 +6,8 @@
 //! | [`Chatter`] | of those, who may chat: users and administrators |
 //! | [`Admin`] | administrators |
 //!
-//! Invariant: the account is looked up for every request, so that what was revoked is over at once. Where there is
+//! Invariant: the account is looked up for every request, so that what was revoked is over at once, and no more often
+//! than the limits say. Where there is
 //! a Bearer token it alone counts; the cookie is not looked at then.
 
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::error::Problem;
+use super::limit::Reached;
 use super::peer::Peer;
 use super::{Edge, accept, cookies, wanted};
 use crate::auth::{TokenError, sha256};
@@ -37,7 +39,7 @@ impl FromRequestParts<Arc<Edge>> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Response> {
-        match account(&parts.headers, edge).await {
+        match account(parts, edge).await {
             Ok(Some(account)) => Ok(Self(account)),
             Ok(None) => Err(turned_away(parts, edge)),
             Err(problem) => Err(problem.into_response()),
@@ -71,13 +73,39 @@ impl FromRequestParts<Arc<Edge>> for Admin {
     }
 }
 
-/// Whose request this is; `None` when it carries nothing, or a session that is over.
-async fn account(headers: &HeaderMap, edge: &Edge) -> Result<Option<Account>, Problem> {
-    if let Some(token) = cookies::bearer(headers) {
-        return bearer(token, edge).await.map(Some);
+/// Whose request this is; `None` when it carries nothing, or a session that is over. Counts it, for the address
+/// before anything is looked up.
+async fn account(parts: &Parts, edge: &Edge) -> Result<Option<Account>, Problem> {
+    let (token, key) = (cookies::bearer(&parts.headers), cookies::session_key(&parts.headers));
+    if token.is_none() && key.is_none() {
+        return Ok(None);
     }
-    let Some(key) = cookies::session_key(headers) else { return Ok(None) };
-    Ok(edge.store.login(sha256(&key)).await?.filter(|account| !account.disabled))
+    count(&peer(parts, edge), edge)?;
+    let account = match token {
+        Some(token) => Some(bearer(token, edge).await?),
+        None => by_session(&key.unwrap_or_default(), edge).await?,
+    };
+    match account.as_ref().map(|account| edge.limiter.request(&account.name)) {
+        Some(Err(reached)) => Err(too_many(reached)),
+        _ => Ok(account),
+    }
+}
+
+/// One more request of this address that has the store look for a session or an account.
+pub(super) fn count(peer: &Peer, edge: &Edge) -> Result<(), Problem> {
+    edge.limiter.request_from(peer.address).map_err(too_many)
+}
+
+fn too_many(reached: Reached) -> Problem {
+    Problem::too_often("too_many_requests", "too many requests", reached)
+}
+
+async fn by_session(key: &str, edge: &Edge) -> Result<Option<Account>, Problem> {
+    Ok(edge.store.login(sha256(key)).await?.filter(|account| !account.disabled))
+}
+
+fn peer(parts: &Parts, edge: &Edge) -> Peer {
+    Peer::of(&parts.extensions, &parts.headers, &edge.config.trusted_proxies)
 }
 
 async fn bearer(token: &str, edge: &Edge) -> Result<Account, Problem> {
@@ -103,7 +131,7 @@ fn turned_away(parts: &Parts, edge: &Edge) -> Response {
     let Some(path) = path.filter(|_| reads && is_page).and_then(wanted::local) else {
         return wanted::found("/login");
     };
-    let https = Peer::of(&parts.extensions, &parts.headers, &edge.config.trusted_proxies).https;
+    let https = peer(parts, edge).https;
     let mut response = wanted::found(&wanted::login_path(Some(path)));
     response.headers_mut().append(SET_COOKIE, cookies::set_next(path, https));
     response

@@ -1,4 +1,4 @@
-//! How many sockets are open, in all and by address.
+//! How many sockets are open, in all and by address. What is one address, [`network`] says, as for the rates.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::chat::Limits;
+use crate::http::limit::network;
 
 /// Counts open sockets; each holds a [`Place`] for as long as it lives.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ impl Places {
 
     /// Takes a place, or says which limit is reached.
     pub(super) fn take(&self, address: IpAddr) -> Result<Place, &'static str> {
+        let address = network(address);
         let mut taken = self.taken.lock();
         if taken.all >= self.max {
             return Err("limits.connections_max");
@@ -79,5 +81,17 @@ mod tests {
         assert_eq!(places.take(there).err(), Some("limits.connections_max"));
         drop(first);
         assert!(places.take(here).is_ok());
+    }
+
+    #[test]
+    fn who_has_a_whole_ipv6_network_has_the_places_of_one_address() {
+        let places = Places::new(&Limits { connections_per_address_max: 2, ..Limits::default() });
+        let take = |address: &str| places.take(address.parse().unwrap());
+        let first = take("2001:db8::1").unwrap();
+        let _second = take("2001:db8::2").unwrap();
+        assert_eq!(take("2001:db8::3").err(), Some("limits.connections_per_address_max"));
+        let _neighbour = take("2001:db8:0:1::1").unwrap();
+        drop(first);
+        assert!(take("2001:db8::4").is_ok(), "a place is given back to the network that had it");
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::chat::Limits;
 use crate::config::{AuthConfig, SignUp};
 
 fn setup(key: &str, username: &str, password: &str) -> Call {
@@ -87,6 +88,42 @@ async fn sign_up_is_closed_unless_the_operator_opens_it() {
     house.call(signup("x".repeat(33).as_str(), None)).await.problem(400, "name_invalid");
 }
 
+#[tokio::test]
+async fn nobody_signs_up_under_a_name_that_looks_like_somebodys() {
+    let house = open_house().await;
+    for name in ["민지", "admin"] {
+        assert_eq!(house.call(signup(name, None)).await.status, 200);
+    }
+    for same in ["\u{1106}\u{1175}\u{11AB}\u{110C}\u{1175}", "ＡＤＭＩＮ"] {
+        house.call(signup(same, None)).await.problem(409, "name_taken");
+        let login = json!({"username": same, "password": PASSWORD});
+        assert_eq!(house.call(post("/login").json(&login)).await.status, 200, "{same} signs in");
+    }
+    let refused = house.call(signup("\u{430}dmin", None)).await.problem(400, "name_invalid");
+    assert!(refused["detail"].as_str().unwrap().contains("Cyrillic"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_address_makes_only_so_many_accounts_unless_they_are_invited() {
+    let auth = AuthConfig { token_minutes: 60, sign_up: SignUp::Open };
+    let limits = Limits { accounts_burst: 2, ..Limits::default() };
+    let house = House::with(Config { auth, limits, ..Config::default() }).await;
+    let admin = house.cookie("boss", Role::Admin).await;
+    let short = post("/signup").json(&json!({"username": "a", "password": "short"}));
+    house.call(short).await.problem(400, "password_too_short");
+    house.call(signup("boss", None)).await.problem(409, "name_taken");
+    for name in ["a", "b"] {
+        assert_eq!(house.call(signup(name, None)).await.status, 200, "what made no account did not count");
+    }
+    let answer = house.call(signup("c", None)).await;
+    let told = answer.problem(429, "too_many_accounts");
+    assert!(told["detail"].as_str().unwrap().contains("limits.accounts_per_hour"), "{told}");
+    assert!((170..=180).contains(&answer.header("retry-after").parse::<u64>().unwrap()));
+    assert_eq!(house.call(signup("c", None).from("198.51.100.7")).await.status, 200);
+    let invited = house.call(post("/chat/invite").cookie(&admin)).await.json();
+    assert_eq!(house.call(signup("d", invited["key"].as_str())).await.status, 200);
+}
+
 async fn house_says_closed() {
     let house = House::new().await;
     assert_eq!(house.call(get("/about")).await.json()["signUp"], "closed");
@@ -140,8 +177,10 @@ async fn only_administrators_invite() {
 
 #[tokio::test]
 async fn guessing_invitations_has_to_wait() {
-    let house = House::new().await;
-    for _ in 0..house.edge.config.limits.sign_ins_burst {
+    let limits =
+        Limits { address_failed_sign_ins_per_minute: 1, address_failed_sign_ins_burst: 3, ..Limits::default() };
+    let house = House::with(Config { limits, ..Config::default() }).await;
+    for _ in 0..3 {
         house.call(signup("a", Some("guess"))).await.problem(403, "invite_invalid");
     }
     house.call(signup("a", Some("guess"))).await.problem(429, "too_many_sign_ins");

@@ -1,6 +1,7 @@
 //! Other sites, cross-origin calls, and the headers that every answer carries.
 
 use super::*;
+use crate::chat::Limits;
 
 const DYNAMIC: &str = "no-cache, no-store, max-age=0, must-revalidate";
 
@@ -132,5 +133,72 @@ async fn every_answer_carries_the_security_headers() {
         assert!(!answer.headers.contains_key("server"));
         let kept = if path == "/login" && answer.status == 200 { "no-cache" } else { DYNAMIC };
         assert!(answer.header("cache-control").starts_with(kept), "{path}: {}", answer.header("cache-control"));
+    }
+}
+
+/// Every call that looks something up for a person.
+const READS: [&str; 7] = [
+    "/chat/user",
+    "/chat/rooms",
+    "/chat/room",
+    "/chat/room/enter/x",
+    "/chat/room/x",
+    "/chat/room/x/members",
+    "/chat/room/x/messages",
+];
+
+#[tokio::test]
+async fn who_reads_without_end_has_to_wait_and_nobody_else_does() {
+    let limits = Limits { requests_per_second: 1, requests_burst: 3, ..Limits::default() };
+    let house = House::with(Config { limits, ..Config::default() }).await;
+    let (busy, other) = (house.cookie("a", Role::User).await, house.cookie("b", Role::User).await);
+    let token = house.call(get("/chat/user").cookie(&busy)).await.json()["token"].as_str().unwrap().to_owned();
+    let bearer = || get("/chat/rooms").header("authorization", format!("Bearer {token}"));
+    for _ in 0..2 {
+        assert_eq!(house.call(bearer()).await.status, 200);
+    }
+    let name = "a".parse().unwrap();
+    // However slowly this runs, nothing is left at the moment of the call.
+    let use_up = || while house.edge.limiter.request(&name).is_ok() {};
+    for path in READS {
+        use_up();
+        let answer = house.call(get(path).program().cookie(&busy).from("198.51.100.7")).await;
+        let told = answer.problem(429, "too_many_requests");
+        assert!(told["detail"].as_str().unwrap().contains("limits.requests_per_second"), "{path}: {told}");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    use_up();
+    house.call(bearer()).await.problem(429, "too_many_requests");
+    assert_eq!(house.call(get("/chat/rooms").cookie(&other)).await.status, 200);
+    for open in ["/login", "/about", "/healthz"] {
+        assert_eq!(house.call(get(open).cookie(&busy)).await.status, 200, "{open} asks for nobody");
+    }
+}
+
+#[tokio::test]
+async fn an_address_with_sessions_that_are_none_has_to_wait_before_they_are_looked_up() {
+    let limits = Limits { address_requests_per_second: 1, address_requests_burst: 2, ..Limits::default() };
+    let house = House::with(Config { limits, ..Config::default() }).await;
+    let good = house.cookie("a", Role::User).await;
+    let guess = |n: usize| get("/chat/rooms").program().cookie(&format!("sarangbang=guess{n}"));
+    for n in 0..2 {
+        house.call(guess(n)).await.problem(401, "not_signed_in");
+    }
+    let use_up = || while house.edge.limiter.request_from("192.0.2.1".parse().unwrap()).is_ok() {};
+    use_up();
+    house.call(post("/logout").cookie("sarangbang=guess")).await.problem(429, "too_many_requests");
+    use_up();
+    let told = house.call(guess(2)).await.problem(429, "too_many_requests");
+    assert!(told["detail"].as_str().unwrap().contains("limits.address_requests_per_second"), "{told}");
+    house.call(get("/chat/rooms").program()).await.problem(401, "not_signed_in");
+    assert_eq!(house.call(get("/chat/rooms").cookie(&good).from("198.51.100.7")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_that_finds_its_rooms_again_and_again_need_not_wait() {
+    let house = house().await;
+    let cookie = house.cookie("a", Role::User).await;
+    for n in 0..150 {
+        assert_eq!(house.call(get("/chat/rooms").cookie(&cookie)).await.status, 200, "{n}");
     }
 }

@@ -175,3 +175,24 @@ async fn as_many_rooms_as_the_limit_says() {
     let refused = house.call(post("/chat/room?name=b").cookie(&user)).await;
     assert_eq!(refused.problem(409, "too_many_rooms")["limit"], 1);
 }
+
+#[tokio::test]
+async fn a_person_makes_only_so_many_rooms_and_an_administrator_any_number() {
+    let limits = crate::chat::Limits { rooms_burst: 2, ..Default::default() };
+    let house = House::with(Config { limits, ..Config::default() }).await;
+    let (user, other) = (house.cookie("a", Role::User).await, house.cookie("b", Role::User).await);
+    let admin = house.cookie("boss", Role::Admin).await;
+    let make = |cookie: &str| house.call(post("/chat/room?name=x").cookie(cookie));
+    house.call(post("/chat/room?name=").cookie(&user)).await.problem(400, "room_name_invalid");
+    for _ in 0..2 {
+        assert_eq!(make(&user).await.status, 200, "what made no room did not count");
+    }
+    let answer = make(&user).await;
+    let told = answer.problem(429, "too_many_new_rooms");
+    assert!(told["detail"].as_str().unwrap().contains("limits.rooms_per_hour"), "{told}");
+    assert!((350..=360).contains(&answer.header("retry-after").parse::<u64>().unwrap()));
+    for cookie in [&other, &admin, &admin, &admin] {
+        assert_eq!(make(cookie).await.status, 200);
+    }
+    assert_eq!(house.edge.store.rooms().await.unwrap().len(), 6);
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::*;
+use crate::chat::Limits;
 
 async fn house() -> House {
     let house = House::new().await;
@@ -17,7 +18,11 @@ fn right() -> Call {
 }
 
 fn wrong() -> Call {
-    post("/login").json(&json!({"username": "happydaddy", "password": "wrong"}))
+    wrong_of("happydaddy")
+}
+
+fn wrong_of(name: &str) -> Call {
+    post("/login").json(&json!({"username": name, "password": "wrong"}))
 }
 
 #[tokio::test]
@@ -134,16 +139,17 @@ async fn signing_in_again_ends_the_session_before() {
 #[tokio::test]
 async fn a_burst_of_wrong_passwords_has_to_wait_and_a_right_one_among_few_does_not() {
     let house = house().await;
-    let burst = house.edge.config.limits.sign_ins_burst;
+    let burst = house.edge.config.limits.failed_sign_ins_burst;
     for n in 1..=burst {
         house.call(wrong()).await.problem(401, "bad_credentials");
         if n == burst / 2 {
             assert_eq!(house.call(right()).await.status, 200);
         }
     }
-    for tried in [wrong(), right(), right().from("198.51.100.7")] {
+    for tried in [wrong(), right()] {
         let answer = house.call(tried).await;
-        answer.problem(429, "too_many_sign_ins");
+        let told = answer.problem(429, "too_many_sign_ins");
+        assert!(told["detail"].as_str().unwrap().contains("limits.failed_sign_ins_per_minute"), "{told}");
         assert!((1..=6).contains(&answer.header("retry-after").parse::<u64>().unwrap()));
     }
     let form = post("/login").form("username=happydaddy&password=x").browser();
@@ -153,9 +159,62 @@ async fn a_burst_of_wrong_passwords_has_to_wait_and_a_right_one_among_few_does_n
 }
 
 #[tokio::test]
+async fn who_is_guessed_at_still_signs_in_from_elsewhere() {
+    let house = house().await;
+    for _ in 0..house.edge.config.limits.failed_sign_ins_burst + 5 {
+        house.call(wrong()).await;
+    }
+    house.call(right()).await.problem(429, "too_many_sign_ins");
+    assert_eq!(house.call(right().from("198.51.100.7")).await.status, 200);
+}
+
+#[tokio::test]
+async fn guesses_from_many_addresses_have_to_wait_as_well() {
+    let limits =
+        Limits { account_failed_sign_ins_per_minute: 1, account_failed_sign_ins_burst: 3, ..Limits::default() };
+    let house = House::with(Config { limits, ..Config::default() }).await;
+    house.account("happydaddy", Role::User).await;
+    for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        house.call(wrong().from(address)).await.problem(401, "bad_credentials");
+    }
+    let told = house.call(right().from("192.0.2.4")).await.problem(429, "too_many_sign_ins");
+    assert!(told["detail"].as_str().unwrap().contains("limits.account_failed_sign_ins_per_minute"), "{told}");
+}
+
+#[tokio::test]
+async fn right_passwords_have_a_limit_too_for_the_account_and_for_the_address() {
+    let limits = Limits {
+        account_sign_ins_per_minute: 1,
+        account_sign_ins_burst: 2,
+        address_sign_ins_per_minute: 1,
+        address_sign_ins_burst: 4,
+        ..Limits::default()
+    };
+    let house = House::with(Config { limits, ..Config::default() }).await;
+    for name in ["happydaddy", "minsu"] {
+        house.account(name, Role::User).await;
+    }
+    let other = || post("/login").json(&json!({"username": "minsu", "password": PASSWORD}));
+    let refused = async |call: Call, limit: &str| {
+        let answer = house.call(call).await;
+        let told = answer.problem(429, "too_many_sign_ins");
+        assert!(told["detail"].as_str().unwrap().contains(limit), "{told}");
+        assert!(!answer.header("retry-after").is_empty());
+    };
+    for _ in 0..2 {
+        assert_eq!(house.call(right()).await.status, 200);
+    }
+    refused(right().from("198.51.100.7"), "limits.account_sign_ins_per_minute").await;
+    house.call(wrong_of("minsu")).await.problem(401, "bad_credentials");
+    assert_eq!(house.call(other()).await.status, 200);
+    refused(other(), "limits.address_sign_ins_per_minute").await;
+    assert_eq!(house.call(other().from("198.51.100.7")).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_thousand_guesses_at_once_are_not_a_thousand_guesses() {
     let house = Arc::new(house().await);
-    let burst = house.edge.config.limits.sign_ins_burst as usize;
+    let burst = house.edge.config.limits.failed_sign_ins_burst as usize;
     let tries: Vec<_> = (0..4 * burst)
         .map(|_| {
             let house = Arc::clone(&house);
@@ -172,7 +231,7 @@ async fn a_thousand_guesses_at_once_are_not_a_thousand_guesses() {
 #[tokio::test]
 async fn a_whole_office_may_sign_in_at_once() {
     let house = house().await;
-    for _ in 0..house.edge.config.limits.sign_ins_burst + 5 {
+    for _ in 0..house.edge.config.limits.failed_sign_ins_burst + 5 {
         assert_eq!(house.call(right()).await.status, 200);
     }
 }

@@ -127,6 +127,9 @@ const ko = {
   problem: {
     bad_credentials: () => '이름이나 비밀번호가 맞지 않아요. 다시 확인해 주세요.',
     too_many_sign_ins: () => '로그인을 너무 여러 번 시도했어요. 잠시 뒤에 다시 해 주세요.',
+    too_many_accounts: () => '여기에서 계정을 너무 많이 만들었어요. 나중에 다시 하거나, 관리자에게 초대 링크를 부탁해 주세요.',
+    too_many_new_rooms: () => '대화방을 너무 많이 만들었어요. 몇 분 뒤에 다시 해 주세요.',
+    too_many_requests: () => '요청이 너무 많아요. 잠시 뒤에 다시 해 주세요.',
     setup_key_wrong: () => '링크가 맞지 않아요. 서버를 시작한 창에 나온 링크를 그대로 열어 주세요.',
     setup_done: () => '관리자는 이미 있어요. 로그인해 주세요.',
     name_invalid: (limit?: number) =>
@@ -275,6 +278,9 @@ const en: Words = {
   problem: {
     bad_credentials: () => 'The name or the password is not right. Please check both.',
     too_many_sign_ins: () => 'Too many attempts to sign in. Please wait a moment.',
+    too_many_accounts: () => 'Too many accounts were made from here. Try again later, or ask the administrator for an invitation.',
+    too_many_new_rooms: () => 'You made too many rooms. Please try again in a few minutes.',
+    too_many_requests: () => 'Too many requests. Please try again in a moment.',
     setup_key_wrong: () => 'This link is not right. Open it exactly as the server printed it when it started.',
     setup_done: () => 'There is an administrator already. Please sign in.',
     name_invalid: (limit) =>
