@@ -4,11 +4,11 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::Clock;
 use super::command::Command;
 use super::fault::{answered, is_its_own, unavailable};
 use super::log::Round;
 use super::news::News;
+use super::rhythm::Clock;
 use super::rosters::Rosters;
 use crate::chat::Locale;
 use crate::store::Event;

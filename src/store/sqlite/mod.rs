@@ -27,6 +27,7 @@ mod logins;
 mod news;
 mod place;
 mod reader;
+mod rhythm;
 mod rooms;
 mod rosters;
 mod row;
@@ -42,7 +43,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -53,6 +53,7 @@ use self::fault::Attempt;
 use self::folder::Folder;
 use self::health::Health;
 use self::reader::{Lane, Readers};
+use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
 use super::{Appended, Entered, Pending, Result, StoreError, Tail, settled};
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
@@ -105,35 +106,6 @@ struct Shared {
     readers: Readers,
     health: Health,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What time it is, in milliseconds. A parameter, so that a test can turn it back.
-type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// How often the writer looks up from its queue.
-struct Rhythm {
-    /// Since the Unix epoch.
-    clock: Clock,
-    /// Since some fixed point, and never set.
-    steady: Clock,
-    /// Between two looks for what another process wrote.
-    news: Duration,
-    /// Between two tries to write what could not be written.
-    retry: Duration,
-    /// Between two sweeps of old rows.
-    sweep: Duration,
-}
-
-impl Default for Rhythm {
-    fn default() -> Self {
-        Self {
-            clock: Arc::new(wall_clock),
-            steady: steady_clock(),
-            news: Duration::from_millis(250),
-            retry: Duration::from_secs(1),
-            sweep: Duration::from_secs(60),
-        }
-    }
 }
 
 impl Sqlite {
@@ -291,14 +263,4 @@ impl Sqlite {
     fn people_are_alive(&self) -> bool {
         self.shared.mode == Mode::Serve || self.shared.folder.is_served()
     }
-}
-
-fn steady_clock() -> Clock {
-    let start = Instant::now();
-    Arc::new(move || i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX))
-}
-
-fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::Settings;
 use super::batch::Books;
 use super::command::{Claim, Command, Message};
-use super::doubt::{Doubt, Moment};
+use super::doubt::Doubt;
 use super::fault::unavailable;
 use super::folder::Lock;
 use super::health::{Health, Report};
 use super::news::News;
+use super::rhythm::Rhythm;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
-use super::{Rhythm, Settings};
 use crate::store::Event;
 
 /// Commands that one transaction takes.
@@ -238,14 +239,6 @@ impl Writer {
         if !events.is_empty() && self.tail.as_ref().is_some_and(|tail| tail.blocking_send(events).is_err()) {
             self.tail = None;
         }
-    }
-}
-
-impl Rhythm {
-    /// The steady clock is read first. Were it the other way round, a pause in between would be believed as time that
-    /// the wall clock has to catch up with, and would look like a jump at the next look.
-    fn moment(&self) -> Moment {
-        Moment { steady: (self.steady)(), wall: (self.clock)() }
     }
 }
 

@@ -20,7 +20,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::reader::Lane;
-use super::{Mode, OpenError, Rhythm, Settings, Sqlite, steady_clock, wall_clock};
+use super::rhythm::{Rhythm, steady_clock, wall_clock};
+use super::{Mode, OpenError, Settings, Sqlite};
 use crate::chat::{Draft, Entry, LeaseId, Locale, Name, Room, RoomId};
 use crate::store::{Appended, Entered, Pending, Result, Slice, settled};
 
