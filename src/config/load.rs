@@ -139,6 +139,11 @@ fn limits_at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
         let fix = format!("at most {}, which is limits.frame_bytes_max, or raise that", limits.frame_bytes_max);
         problems.push(("limits.header_bytes_max", problem.into(), fix));
     }
+    if limits.transaction_sends_max > limits.store_queue_max {
+        let problem = "a transaction is written as one, so that all of it has to fit into the queue of the store";
+        let fix = format!("at most {}, which is limits.store_queue_max, or raise that", limits.store_queue_max);
+        problems.push(("limits.transaction_sends_max", problem.into(), fix));
+    }
     // Four bytes are the longest character of UTF-8.
     let bytes = limits.message_chars_max.saturating_mul(4).saturating_add(MESSAGE_OVERHEAD_BYTES);
     if bytes > limits.frame_bytes_max {

@@ -171,6 +171,13 @@ fn a_message_that_no_frame_could_hold_is_refused() {
 }
 
 #[test]
+fn a_transaction_that_the_store_could_never_queue_is_refused() {
+    let problem = only(problems("[limits]\ntransaction_sends_max = 64\nstore_queue_max = 63\n", &[]));
+    assert_eq!(problem.key.as_deref(), Some("limits.transaction_sends_max"));
+    assert!(load("[limits]\ntransaction_sends_max = 64\nstore_queue_max = 64\n", &[]).is_ok());
+}
+
+#[test]
 fn a_file_that_is_named_must_exist_and_be_toml() {
     let missing = Sources { file: Some("no-such-folder/x.toml".into()), ..Sources::default() };
     let problem = only(Config::load(&missing).unwrap_err().problems);

@@ -16,8 +16,6 @@ use crate::chat::Entry;
 use crate::chat::limits::HISTORY_PAGE_ENTRIES_MAX;
 
 const PAGE_ENTRIES: u64 = 50;
-/// UTF-8 needs no more for one character.
-const CHAR_BYTES_MAX: usize = 4;
 
 /// A page of a room's log, in offset order.
 ///
@@ -50,10 +48,7 @@ pub(super) async fn messages(
             return Err(Problem::bad_field("after", "bad_request", detail));
         }
         (before, None) => edge.store.newest(room, before, limit).await?,
-        (None, Some(after)) => {
-            let bytes_max = limit.saturating_mul(edge.config.limits.message_chars_max).saturating_mul(CHAR_BYTES_MAX);
-            edge.store.read(room, after, limit, bytes_max).await?
-        }
+        (None, Some(after)) => edge.store.oldest(room, after, limit).await?,
     };
     let entries: Vec<&Entry> = slice.entries.iter().map(Arc::as_ref).collect();
     Ok(Json(entries).into_response())
