@@ -5,36 +5,12 @@
 //! keys that a stranger can choose are hashed into a fixed number of buckets, and [`Limiter::sweep`] drops those
 //! that are full again; and nothing that one address does keeps a person out at another.
 
-use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::nanos::Nanos;
-use governor::state::StateStore;
-use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
-use governor::{NotUntil, Quota, RateLimiter};
-
+pub use super::quota::RetryAfter;
+use super::quota::{Keyed, PEOPLE, Results, STRANGERS, per};
 use crate::chat::{Limits, Name};
-
-/// Buckets for keys that strangers choose, 2^18: at most 8 MiB a limit. The hash is seeded at random, so nobody can
-/// aim at somebody else's bucket.
-const STRANGERS: u64 = (1 << 18) - 1;
-/// People have accounts, so their number is bounded already: no two share a bucket.
-const PEOPLE: u64 = u64::MAX;
-
-/// How long to wait before the same thing is allowed again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryAfter(pub Duration);
-
-impl RetryAfter {
-    /// Whole seconds, rounded up and at least one: the value of a `Retry-After` header (RFC 9110, section 10.2.3).
-    pub fn seconds(self) -> u64 {
-        (self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0)).max(1)
-    }
-}
 
 /// Every rate limit of the edge.
 pub struct Limiter {
@@ -202,8 +178,7 @@ impl Limiter {
             &self.requests_by_address,
             &self.sign_ins_by_address,
         ] {
-            keyed.limiter.retain_recent();
-            keyed.limiter.shrink_to_fit();
+            keyed.sweep();
         }
         for results in [
             &self.sign_ins_by_account,
@@ -212,120 +187,8 @@ impl Limiter {
             &self.failures_by_account,
             &self.accounts_by_address,
         ] {
-            results.spends.retain_recent();
-            results.spends.shrink_to_fit();
+            results.sweep();
         }
-    }
-}
-
-/// A limit where every try counts.
-struct Keyed {
-    limiter: RateLimiter<u64, DashMapStateStore<u64>, DefaultClock>,
-    buckets: Buckets,
-}
-
-impl Keyed {
-    fn new(quota: Quota, mask: u64) -> Self {
-        Self { limiter: RateLimiter::dashmap(quota), buckets: Buckets::new(mask) }
-    }
-
-    fn spend(&self, key: &impl Hash) -> Result<(), RetryAfter> {
-        self.limiter.check_key(&self.buckets.of(key)).map_err(|not| wait(&not, self.limiter.clock()))
-    }
-}
-
-/// A limit where looking is free and only what comes of it counts: two views of the same state.
-struct Results {
-    spends: RateLimiter<u64, Spend, DefaultClock>,
-    looks: RateLimiter<u64, Look, DefaultClock>,
-    buckets: Buckets,
-}
-
-impl Results {
-    fn new(quota: Quota) -> Self {
-        let state = Arc::new(DashMapStateStore::default());
-        // The view that looks is made first: its clock is a moment ahead, never behind what was spent.
-        let looks = RateLimiter::new(quota, Look(Arc::clone(&state)), DefaultClock::default());
-        let spends = RateLimiter::new(quota, Spend(state), DefaultClock::default());
-        Self { spends, looks, buckets: Buckets::new(STRANGERS) }
-    }
-
-    fn look(&self, key: &impl Hash) -> Result<(), RetryAfter> {
-        self.looks.check_key(&self.buckets.of(key)).map_err(|not| wait(&not, self.looks.clock()))
-    }
-
-    fn count(&self, key: &impl Hash) {
-        // Refused means used up already, which is all that counting can do.
-        let _used_up = self.spends.check_key(&self.buckets.of(key));
-    }
-}
-
-/// The state, written on every check.
-struct Spend(Arc<DashMapStateStore<u64>>);
-
-impl StateStore for Spend {
-    type Key = u64;
-
-    fn measure_and_replace<T, F, E>(&self, key: &u64, f: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        self.0.measure_and_replace(key, f)
-    }
-}
-
-impl ShrinkableKeyedStateStore<u64> for Spend {
-    fn retain_recent(&self, drop_below: Nanos) {
-        ShrinkableKeyedStateStore::retain_recent(&*self.0, drop_below);
-    }
-
-    fn shrink_to_fit(&self) {
-        ShrinkableKeyedStateStore::shrink_to_fit(&*self.0);
-    }
-
-    fn len(&self) -> usize {
-        ShrinkableKeyedStateStore::len(&*self.0)
-    }
-
-    fn is_empty(&self) -> bool {
-        ShrinkableKeyedStateStore::is_empty(&*self.0)
-    }
-}
-
-/// The same state, only read: the verdict leaves as an "error", upon which nothing is replaced.
-struct Look(Arc<DashMapStateStore<u64>>);
-
-impl StateStore for Look {
-    type Key = u64;
-
-    fn measure_and_replace<T, F, E>(&self, key: &u64, f: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let verdict = if self.0.contains_key(key) {
-            match self.0.measure_and_replace(key, |state| Err::<(T, Nanos), _>(f(state))) {
-                Ok(allowed) => return Ok(allowed),
-                Err(verdict) => verdict,
-            }
-        } else {
-            f(None)
-        };
-        verdict.map(|(allowed, _)| allowed)
-    }
-}
-
-struct Buckets {
-    seed: RandomState,
-    mask: u64,
-}
-
-impl Buckets {
-    fn new(mask: u64) -> Self {
-        Self { seed: RandomState::new(), mask }
-    }
-
-    fn of(&self, key: &impl Hash) -> u64 {
-        self.seed.hash_one(key) & self.mask
     }
 }
 
@@ -342,21 +205,8 @@ fn folded(name: &Name) -> String {
     name.as_str().to_lowercase()
 }
 
-fn per(time: Duration, count: u32, burst: u32) -> Quota {
-    let one = NonZeroU32::MIN;
-    let period = time / count.max(1);
-    // A period of zero would take a count above a thousand million: then nothing is limited in effect.
-    Quota::with_period(period)
-        .unwrap_or(Quota::per_second(NonZeroU32::MAX))
-        .allow_burst(NonZeroU32::new(burst).unwrap_or(one))
-}
-
 fn reached(limit: &'static str) -> impl Fn(RetryAfter) -> Reached {
     move |after| Reached { limit, after }
-}
-
-fn wait(not: &NotUntil<<DefaultClock as Clock>::Instant>, clock: &DefaultClock) -> RetryAfter {
-    RetryAfter(not.wait_time_from(clock.now()))
 }
 
 #[cfg(test)]
@@ -521,12 +371,12 @@ mod tests {
     async fn a_sweep_forgets_who_is_owed_nothing_and_looking_leaves_no_trace() {
         let limiter = Limiter::new(&Limits { address_failed_sign_ins_per_minute: 60_000, ..Limits::default() });
         limiter.sign_in(address("192.0.2.1"), None).unwrap();
-        assert!(limiter.failures_by_address.spends.is_empty());
+        assert!(limiter.failures_by_address.len() == 0);
         limiter.sign_in_failed(address("192.0.2.1"), None);
-        assert_eq!(limiter.failures_by_address.spends.len(), 1);
+        assert_eq!(limiter.failures_by_address.len(), 1);
         tokio::time::sleep(Duration::from_millis(20)).await;
         limiter.sweep();
-        assert!(limiter.failures_by_address.spends.is_empty());
+        assert!(limiter.failures_by_address.len() == 0);
     }
 
     #[test]
@@ -535,7 +385,7 @@ mod tests {
         for n in 0..u32::try_from(STRANGERS).unwrap() + 50_000 {
             let _ = limiter.connect(IpAddr::V4(n.into()));
         }
-        assert!(limiter.connects.limiter.len() <= usize::try_from(STRANGERS).unwrap() + 1);
+        assert!(limiter.connects.len() <= usize::try_from(STRANGERS).unwrap() + 1);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod openapi;
 pub mod origin;
 mod pages;
 pub mod peer;
+mod quota;
 mod rooms;
 mod socket;
 mod turns;
