@@ -1,13 +1,11 @@
-//! Who you are: tokens, passwords, identities, random secrets.
+//! Who you are: tokens, passwords, random secrets.
 //!
 //! It knows the domain (`chat`) and no store: keys and hashes are handed in. Nothing in here is ever logged.
 
-mod identity;
 mod password;
 mod secret;
 mod token;
 
-pub use identity::Identity;
 pub use password::{PasswordError, Passwords};
 pub use secret::{random_bytes, random_key, sha256};
 pub use token::{Claims, Issued, TokenError, Tokens};

@@ -43,11 +43,6 @@ impl Roster {
         gone
     }
 
-    /// Whether this person holds a lease.
-    pub fn contains(&self, name: &Name) -> bool {
-        self.people.contains_key(name)
-    }
-
     /// How many people are in the room.
     pub fn count(&self) -> u32 {
         u32::try_from(self.people.len()).unwrap_or(u32::MAX)
@@ -56,13 +51,6 @@ impl Roster {
     /// Whether nobody is in the room.
     pub fn is_empty(&self) -> bool {
         self.people.is_empty()
-    }
-
-    /// Who is in the room, by name.
-    pub fn names(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = self.people.keys().cloned().collect();
-        names.sort();
-        names
     }
 }
 

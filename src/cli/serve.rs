@@ -10,7 +10,8 @@ use crate::ops;
 ///
 /// Serves the web page, the HTTP calls and STOMP at /ws-stomp, as plain HTTP. Everything is kept in one folder, which
 /// is made where it is not there yet. The first line on standard output is `ready http://ADDR:PORT` once it serves;
-/// all else goes to the log on stderr. While there is no administrator, the log shows a one-time link to make one.
+/// all else goes to the log on stderr. While there is no administrator, a one-time
+/// link to make one is printed there too.
 ///
 /// SIGTERM or Ctrl-C ends it: everything acknowledged is on disk then.
 #[derive(Args)]

@@ -11,7 +11,7 @@ use crate::chat::{Name, Role};
 
 /// Make the administrator's account
 ///
-/// Does on the terminal what the one-time link in the server's log does in the browser. It asks for a name and, twice
+/// Does on the terminal what the one-time link that the server prints does in the browser. It asks for a name and, twice
 /// and without showing it, for a password of 8 characters or more. It works before the first start and while the
 /// server runs. Once there is an administrator it refuses: `sarangbang user add NAME --role admin` makes another.
 #[derive(Args)]

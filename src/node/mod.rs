@@ -212,11 +212,6 @@ impl Node {
         Ok(None)
     }
 
-    /// How many people and sockets are here; for operators.
-    pub fn open_connections(&self) -> usize {
-        self.connections.len()
-    }
-
     /// The list of rooms is in no store: who fell behind its ring fetches it anew.
     fn resync(&self, outbox: &Outbox, slot: Slot) -> Vec<Arc<post::Post>> {
         let next = self.hub.next_offset(Topic::Lobby);
