@@ -7,8 +7,9 @@
 //!
 //! ```text
 //! main -> cli -> serve             serve is the composition root: the one file that sees everything
-//!         http   ops   config      the edge: sockets, what the operator sees, what the operator decides
-//!         node                     this process: hub, room rings, cursors, presence leases
+//!         http   ops               the edge: sockets, what the operator sees
+//!         tls                      certificates and the handshake
+//!         node   config            this process: hub, room rings, cursors, leases | what the operator decides
 //!         session   auth   store   protocol state without I/O | who you are | what outlives the process
 //!         stomp   chat             pure: the wire format | the domain's words and rules
 //! ```
@@ -24,3 +25,4 @@ pub mod serve;
 pub mod session;
 pub mod stomp;
 pub mod store;
+pub mod tls;

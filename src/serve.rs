@@ -8,10 +8,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
+use axum::http::Request;
 use axum_server::Handle;
+use axum_server::accept::Accept;
+use axum_server::service::SendService;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
-use tokio::net::TcpSocket;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
 use crate::auth::{Passwords, Tokens, random_key};
@@ -21,6 +28,7 @@ use crate::node::{Closing, Node, pump, tell_rooms};
 use crate::ops;
 use crate::store::Store;
 use crate::store::sqlite::Mode;
+use crate::tls::Tls;
 
 /// Connections that the kernel queues for us: everybody comes back at once after a restart.
 const BACKLOG: u32 = 4_096;
@@ -40,32 +48,30 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ops::raise_file_limit();
     let store = ops::open_store(&config, Mode::Serve)?;
     let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
-    let edge = edge(Arc::new(config), store.clone(), setup_key.as_deref()).await?;
+    let config = Arc::new(config);
+    let tls = Tls::open(&config, &store).await?.map(Arc::new);
+    let edge = edge(Arc::clone(&config), store.clone(), setup_key.as_deref(), tls.as_deref()).await?;
     let tail = store.tail().context("the store's news have a reader already")?;
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
 
-    let listener = listen(edge.config.listen)?;
+    let listener = listen(config.listen)?;
     let address = listener.local_addr()?;
     let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener)?
-        .acceptor(Door::new(edge.config.limits.connections_max))
-        .handle(handle.clone())
-        .first_request_timeout(Duration::from_secs(edge.config.limits.request_seconds_max));
-    server
-        .http_builder()
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(edge.config.limits.request_seconds_max));
-    let app = http::router(Arc::clone(&edge)).into_make_service_with_connect_info::<SocketAddr>();
-    let mut serving = tokio::spawn(server.serve(app));
+    let app = http::router(Arc::clone(&edge));
+    let door = Door::new(config.limits.connections_max, tls.is_some());
+    let mut serving = match &tls {
+        Some(tls) => serve_on(listener, tls.handshakes(door, &config), handle.clone(), app, &config)?,
+        None => serve_on(listener, door, handle.clone(), app, &config)?,
+    };
+    let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;
 
     // Whatever ends by itself ends the process: half a server would take messages and deliver them to nobody, and a
     // supervisor can only start again what has ended.
     let outcome = tokio::select! {
-        signal = stopped() => signal.context("cannot wait for signals"),
+        signal = stopped(tls.as_deref()) => signal.context("cannot wait for signals"),
         ended = &mut serving => Err(anyhow::anyhow!("the listener has ended by itself: {ended:?}")),
         ended = &mut pump => Err(anyhow::anyhow!("the store's news have ended by themselves: {ended:?}")),
     };
@@ -73,6 +79,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     drain(&edge, &handle).await;
     sweeping.abort();
     serving.abort();
+    keeping.inspect(JoinHandle::abort);
     store.close().await;
     telling.abort();
     if !pump.is_finished() {
@@ -83,14 +90,41 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// The edge with all that it stands on.
-async fn edge(config: Arc<Config>, store: Store, setup_key: Option<&str>) -> anyhow::Result<Arc<Edge>> {
+async fn edge(
+    config: Arc<Config>,
+    store: Store,
+    setup_key: Option<&str>,
+    tls: Option<&Tls>,
+) -> anyhow::Result<Arc<Edge>> {
     let keys = ops::signing_keys(&store).await?;
     let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), config.auth.token_minutes);
     let passwords = Passwords::new(config.limits.password_hashes_max)?;
     let grace = Duration::from_secs(config.presence.grace_seconds.into());
     let node = Node::new(store.clone(), &config.limits, grace);
     let setup = setup_key.map_or_else(SetupKey::none, SetupKey::new);
-    Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node)))
+    let certificates = tls.map(|tls| Arc::clone(&tls.certificates));
+    Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node, certificates)))
+}
+
+/// Serves on a listener, behind whatever lets its connections in.
+fn serve_on<A>(
+    listener: std::net::TcpListener,
+    acceptor: A,
+    handle: Handle<SocketAddr>,
+    app: Router,
+    config: &Config,
+) -> std::io::Result<JoinHandle<std::io::Result<()>>>
+where
+    A: Accept<TcpStream, Router> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Service: SendService<Request<Incoming>> + Send,
+    A::Future: Send,
+{
+    let head_time_max = Duration::from_secs(config.limits.request_seconds_max);
+    let mut server =
+        axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).first_request_timeout(head_time_max);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
+    Ok(tokio::spawn(server.serve(app.into_make_service())))
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
@@ -110,21 +144,39 @@ fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
 /// Says on stdout that it is ready, and on the first start how to make the administrator's account. The line on
 /// stdout is for scripts; it stays the first.
 fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> anyhow::Result<()> {
-    let url = format!("http://{address}");
+    let url = base_url(config, address);
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "ready {url}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
     drop(stdout);
     tracing::info!(%url, data = %config.data.display(), "serving");
     if let Some(key) = setup_key {
         // Not by the log: its level could hide it, and a journal would keep the key.
-        let host =
-            if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
         let text = format!(
-            "There is no administrator yet. Open this link once, or run `sarangbang setup`:\n  http://{host}/setup?key={key}\n"
+            "There is no administrator yet. Open this link once, or run `sarangbang setup`:\n  {}/setup?key={key}\n",
+            reachable_url(config, address)
         );
         std::io::stderr().write_all(text.as_bytes()).context("cannot write to stderr")?;
     }
     Ok(())
+}
+
+/// Where the service is: by its name where it has one.
+fn base_url(config: &Config, address: SocketAddr) -> String {
+    let scheme = if config.is_https() { "https" } else { "http" };
+    match config.domain.first() {
+        Some(name) if config.is_https() && address.port() == 443 => format!("{scheme}://{name}"),
+        Some(name) if config.is_https() => format!("{scheme}://{name}:{}", address.port()),
+        _ => format!("{scheme}://{address}"),
+    }
+}
+
+/// The same as a link that opens on this computer.
+fn reachable_url(config: &Config, address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        base_url(config, address).replace(&address.ip().to_string(), "localhost").replace("[localhost]", "localhost")
+    } else {
+        base_url(config, address)
+    }
 }
 
 async fn sweep(edge: Arc<Edge>) {
@@ -135,14 +187,23 @@ async fn sweep(edge: Arc<Edge>) {
     }
 }
 
-async fn stopped() -> std::io::Result<()> {
+/// Waits for the signal to stop; on SIGHUP the certificate's files are read again.
+async fn stopped(tls: Option<&Tls>) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => {
+                tracing::info!("SIGHUP: what can be read again is");
+                if let Some(tls) = tls {
+                    tls.reload();
+                }
+            }
+        }
     }
-    Ok(())
 }
 
 /// Ends every connection with 1012, spread over a moment, and waits until they are gone.

@@ -107,6 +107,11 @@ pub struct Limits {
     pub connections_max: usize,
     /// Open connections of one address.
     pub connections_per_address_max: usize,
+    /// Connections that may be on their way in at once: in the TLS handshake, or without a whole request yet. Above
+    /// it the oldest of them is closed.
+    pub handshakes_max: usize,
+    /// Seconds within which a TLS handshake must be done.
+    pub handshake_seconds_max: u64,
     /// Seconds within which a socket must have sent its CONNECT.
     pub connect_seconds_max: u64,
     /// Seconds within which an HTTP request's head must have come.
@@ -165,6 +170,8 @@ impl Default for Limits {
             address_requests_burst: 4_000,
             connections_max: 100_000,
             connections_per_address_max: 2_000,
+            handshakes_max: 10_000,
+            handshake_seconds_max: 10,
             connect_seconds_max: 30,
             request_seconds_max: 15,
             ping_seconds: 25,

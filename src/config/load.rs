@@ -10,6 +10,7 @@ use figment::value::Value;
 
 use super::Config;
 use super::error::{ConfigError, Origin, Problem};
+use super::https;
 use super::keys::{self, Accepts, KEYS};
 use super::layer::Layer;
 
@@ -30,6 +31,10 @@ pub struct Sources {
     pub listen: Option<String>,
     /// `--data`.
     pub data: Option<String>,
+    /// `--domain`, as often as it was given.
+    pub domain: Vec<String>,
+    /// `--acme-email`.
+    pub acme_email: Option<String>,
 }
 
 impl Sources {
@@ -57,7 +62,13 @@ impl Sources {
         let mut environment: Vec<_> = self.environment.iter().collect();
         environment.sort();
         layers.extend(environment.iter().filter_map(|(name, value)| Layer::variable(name, value, problems)));
-        let flags = [("--listen", "listen", &self.listen), ("--data", "data", &self.data)];
+        let domain = (!self.domain.is_empty()).then(|| self.domain.join(","));
+        let flags = [
+            ("--listen", "listen", &self.listen),
+            ("--data", "data", &self.data),
+            ("--domain", "domain", &domain),
+            ("--acme-email", "acme.email", &self.acme_email),
+        ];
         layers.extend(flags.iter().filter_map(|(flag, key, value)| Some(Layer::flag(flag, key, value.as_deref()?))));
         layers
     }
@@ -71,10 +82,12 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let layers = sources.layers(&mut problems);
-        let config = extract(&layers, &mut problems);
-        for (key, problem, fix) in numbers_out_of_range(&config).into_iter().chain(limits_at_odds(&config)) {
+        let mut config = extract(&layers, &mut problems);
+        let at_odds = limits_at_odds(&config).into_iter().chain(https::at_odds(&config));
+        for (key, problem, fix) in numbers_out_of_range(&config).into_iter().chain(at_odds) {
             problems.push(about(&layers, key, problem, fix));
         }
+        https::settle(&mut config, |key| layers.iter().any(|layer| layer.get(key).is_some()));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 }

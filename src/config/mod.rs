@@ -6,6 +6,7 @@
 //! there is no secret among them, so that it may be printed.
 
 mod error;
+mod https;
 mod keys;
 mod layer;
 mod load;
@@ -23,11 +24,17 @@ pub use load::{DEFAULT_FILE, Sources};
 
 use crate::chat::{Limits, Locale};
 
+/// The directory of Let's Encrypt.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where plain HTTP is served.
+    /// The names that the certificate is for, in lower case; the first is the one that links are made with.
+    #[serde(deserialize_with = "values::domains")]
+    pub domain: Vec<String>,
+    /// Where the service is served: by HTTPS, or by plain HTTP where `tls.mode` is `off`.
     #[serde(deserialize_with = "values::listen")]
     pub listen: SocketAddr,
     /// The folder of everything that is kept; a relative one starts at the working directory.
@@ -41,6 +48,12 @@ pub struct Config {
     /// Networks of reverse proxies, whose word on the client's address and scheme is taken.
     #[serde(deserialize_with = "values::networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections from those networks begin with a PROXY protocol header, which says who the client is.
+    pub proxy_protocol: bool,
+    /// HTTPS by this process itself.
+    pub tls: TlsConfig,
+    /// Certificates from an authority.
+    pub acme: AcmeConfig,
     /// The log.
     pub log: LogConfig,
     /// Accounts and tokens.
@@ -51,6 +64,72 @@ pub struct Config {
     pub presence: PresenceConfig,
     /// Every limit, by its name.
     pub limits: Limits,
+}
+
+/// HTTPS by this process itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Where the certificate comes from.
+    pub mode: TlsMode,
+    /// The certificate chain, as PEM; empty where there is none.
+    #[serde(deserialize_with = "values::file")]
+    pub cert: PathBuf,
+    /// Its private key, as PEM; empty where there is none.
+    #[serde(deserialize_with = "values::file")]
+    pub key: PathBuf,
+    /// Where plain HTTP is answered with a redirect to HTTPS, and an authority's questions are; `None` is nowhere.
+    #[serde(serialize_with = "values::show_optional_listen", deserialize_with = "values::optional_listen")]
+    pub redirect_listen: Option<SocketAddr>,
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// What the other keys make of it. A loaded configuration says one of the others.
+    Auto,
+    /// Plain HTTP.
+    Off,
+    /// From two files.
+    Files,
+    /// From an authority, by itself.
+    Acme,
+    /// Signed by nobody else, for trying things out.
+    SelfSigned,
+}
+
+/// Certificates from an authority (RFC 8555).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcmeConfig {
+    /// Where the authority writes to; may be empty.
+    #[serde(deserialize_with = "values::email")]
+    pub email: String,
+    /// The authority's directory.
+    #[serde(deserialize_with = "values::directory")]
+    pub directory: String,
+    /// The root certificates that the authority's own server is believed by, as PEM; empty for the public ones.
+    #[serde(deserialize_with = "values::file")]
+    pub ca_file: PathBuf,
+    /// How it is shown that the names are ours.
+    pub challenge: AcmeChallenge,
+    /// Whether to look first at what would fail.
+    pub preflight: bool,
+}
+
+/// How it is shown that a name is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcmeChallenge {
+    /// One way, and the other when it fails.
+    Auto,
+    /// By a file over plain HTTP on port 80 (RFC 8555, section 8.3).
+    #[serde(rename = "http-01")]
+    Http01,
+    /// By a certificate in a TLS handshake on port 443 (RFC 8737).
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
 }
 
 /// How the log on stderr looks, and how much it says.
@@ -114,14 +193,31 @@ pub struct PresenceConfig {
     pub grace_seconds: u32,
 }
 
+impl Config {
+    /// Whether this process speaks TLS itself.
+    pub fn is_https(&self) -> bool {
+        !matches!(self.tls.mode, TlsMode::Auto | TlsMode::Off)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
+            domain: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: PathBuf::from("./data"),
             locale: Locale::Ko,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            tls: TlsConfig { mode: TlsMode::Auto, cert: PathBuf::new(), key: PathBuf::new(), redirect_listen: None },
+            acme: AcmeConfig {
+                email: String::new(),
+                directory: LETS_ENCRYPT.into(),
+                ca_file: PathBuf::new(),
+                challenge: AcmeChallenge::Auto,
+                preflight: true,
+            },
             log: LogConfig { format: LogFormat::Text, level: "info".into() },
             auth: AuthConfig { token_minutes: 60, sign_up: SignUp::Closed },
             history: HistoryConfig { keep_entries: 10_000, keep_days: 0, durable: true },

@@ -38,13 +38,13 @@ fn example_in_force() -> String {
 
 #[test]
 fn the_example_as_it_stands_changes_nothing() {
-    assert_eq!(load(EXAMPLE, &[]).unwrap(), Config::default());
+    assert_eq!(load(EXAMPLE, &[]).unwrap(), load("", &[]).unwrap());
 }
 
 #[test]
 fn the_example_names_every_key_with_its_default() {
     let text = example_in_force();
-    assert_eq!(load(&text, &[]).unwrap(), Config::default());
+    assert_eq!(load(&text, &[]).unwrap(), load("", &[]).unwrap());
     let mut section = String::new();
     let mut named = BTreeSet::new();
     for line in text.lines() {
@@ -83,9 +83,11 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
             ("OTHER_LISTEN".into(), "x".into()),
         ],
         listen: Some("localhost:3".into()),
-        data: None,
+        domain: vec!["a.example".into(), "B.example".into()],
+        ..Sources::default()
     })
     .unwrap();
+    assert_eq!(config.domain, ["a.example", "b.example"]);
     assert_eq!(config.listen.to_string(), "127.0.0.1:3");
     assert_eq!(config.data, PathBuf::from("2024"));
     assert_eq!(config.locale, Locale::En);
@@ -126,7 +128,7 @@ fn a_number_out_of_range_names_the_limit_and_where_it_came_from() {
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let text = "listen = \"8080\"\nlocale = \"jp\"\nlimits = 3\nallowed_origins = [\"*\"]\ntrusted_proxies = [\"x\"]\n\
-        [log]\nlevel = \"inof\"\nformat = 3\n[history]\ndurable = \"yes\"\nkeep_days = 99999\n[tls]\nmode = \"off\"\n";
+        [log]\nlevel = \"inof\"\nformat = 3\n[history]\ndurable = \"yes\"\nkeep_days = 99999\n[sockjs]\nenabled = true\n";
     let found = problems(text, &[("SARANGBANG_PRESENCE__GRACE_SECONDS", "soon")]);
     let keys: BTreeSet<_> = found.iter().filter_map(|problem| problem.key.as_deref()).collect();
     let expected = [
@@ -139,7 +141,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "log.format",
         "log.level",
         "presence.grace_seconds",
-        "tls",
+        "sockjs",
         "trusted_proxies",
     ];
     assert_eq!(keys, BTreeSet::from(expected));

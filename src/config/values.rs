@@ -4,11 +4,16 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Serializer;
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer};
 use tracing_subscriber::EnvFilter;
 
 use super::near::closest;
 
+/// How a listener is turned off.
+const OFF: &str = "off";
+/// Names that one certificate of Let's Encrypt holds.
+const DOMAINS_MAX: usize = 100;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// An address with a port. Of all host names `localhost` alone is known: a name that a resolver has to be asked for
@@ -20,6 +25,91 @@ pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D
         None => text.clone(),
     };
     address.parse().map_err(|_| D::Error::custom(format!("{text:?} is no address with a port")))
+}
+
+/// The same, or `off`.
+pub(super) fn optional_listen<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text == OFF { Ok(None) } else { listen(text.into_deserializer()).map(Some) }
+}
+
+/// Writes what [`optional_listen`] reads.
+pub(super) fn show_optional_listen<S: Serializer>(address: &Option<SocketAddr>, to: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => to.collect_str(address),
+        None => to.serialize_str(OFF),
+    }
+}
+
+/// Names of this service, in lower case.
+pub(super) fn domains<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let mut names = Vec::new();
+    for name in list(from)? {
+        let name = domain(&name).map_err(D::Error::custom)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() > DOMAINS_MAX {
+        return Err(D::Error::custom(format!(
+            "{} names are more than the {DOMAINS_MAX} that one certificate holds",
+            names.len()
+        )));
+    }
+    Ok(names)
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
+    if name.contains("://") || name.contains(['/', ':', '@']) {
+        return Err(format!("{text:?} is more than a name"));
+    }
+    if name.starts_with("*.") {
+        return Err(format!("{text:?} needs a wildcard certificate, which needs DNS; name each host"));
+    }
+    if name.parse::<IpAddr>().is_ok() {
+        return Err(format!("{text:?} is an address, not a name"));
+    }
+    if !name.is_ascii() {
+        return Err(format!("{text:?} has to be written as DNS does (xn--...)"));
+    }
+    let label = |label: &str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(fits) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.len() > 253 || !name.split('.').all(label) {
+        return Err(format!("{text:?} is no name that DNS could have"));
+    }
+    Ok(name)
+}
+
+/// A mail address, or nothing. Whether it exists, only mail can tell.
+pub(super) fn email<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?.trim().to_owned();
+    let parts = text.split_once('@');
+    let fits = parts.is_some_and(|(user, host)| !user.is_empty() && domain(host).is_ok() && host.contains('.'));
+    let plain = !text.contains(|c: char| c.is_whitespace() || c.is_control() || ",<>\"?".contains(c));
+    if text.is_empty() || fits && plain {
+        Ok(text)
+    } else {
+        Err(D::Error::custom(format!("{text:?} is no mail address")))
+    }
+}
+
+/// The directory of an authority: `https://` always, since an account key must not be talked into signing for others.
+pub(super) fn directory<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let authority = text.strip_prefix("https://").and_then(|rest| rest.split('/').next());
+    match authority {
+        Some(host) if !host.is_empty() && !text.contains(char::is_whitespace) => Ok(text),
+        _ => Err(D::Error::custom(format!("{text:?} is no https:// address"))),
+    }
+}
+
+/// The path of a file, or nothing.
+pub(super) fn file<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Ok(PathBuf::new()) } else { folder(text.into_deserializer()) }
 }
 
 /// The path of a folder.
@@ -128,6 +218,26 @@ mod tests {
             ("http://[::1]", "http://[::1]"),
         ] {
             assert_eq!(origin(given).as_deref(), Ok(kept));
+        }
+    }
+
+    #[test]
+    fn a_domain_is_a_bare_name_in_lower_case() {
+        assert_eq!(domain("Chat.Example.com.").as_deref(), Ok("chat.example.com"));
+        assert_eq!(domain("localhost").as_deref(), Ok("localhost"));
+        for (given, reason) in [
+            ("https://chat.example.com", "more than a name"),
+            ("chat.example.com:443", "more than a name"),
+            ("*.example.com", "name each host"),
+            ("192.0.2.1", "an address"),
+            ("사랑방.example", "xn--"),
+            ("a..b", "DNS"),
+            ("-a.b", "DNS"),
+            ("a_b.c", "DNS"),
+            ("", "DNS"),
+        ] {
+            let refusal = domain(given).unwrap_err();
+            assert!(refusal.contains(reason), "{given}: {refusal}");
         }
     }
 

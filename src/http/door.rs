@@ -5,10 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::Extension;
+use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Layer as _;
+
+use super::peer::Arrival;
 
 /// Connections beyond `limits.connections_max` sockets: for the page, health checks, and the answer that says no.
 const SPARE: usize = 1_024;
@@ -17,28 +22,36 @@ const SPARE: usize = 1_024;
 #[derive(Clone)]
 pub struct Door {
     permits: Arc<Semaphore>,
+    https: bool,
 }
 
 impl Door {
-    /// For so many sockets, and some plain requests beside them.
-    pub fn new(connections_max: usize) -> Self {
+    /// For so many sockets, and some plain requests beside them; `https` says whether a TLS handshake comes next.
+    pub fn new(connections_max: usize, https: bool) -> Self {
         let permits = connections_max.saturating_add(SPARE).min(Semaphore::MAX_PERMITS);
-        Self { permits: Arc::new(Semaphore::new(permits)) }
+        Self { permits: Arc::new(Semaphore::new(permits)), https }
     }
 }
 
 impl<S> Accept<TcpStream, S> for Door {
     type Stream = Admitted;
-    type Service = S;
-    type Future = std::future::Ready<io::Result<(Admitted, S)>>;
+    type Service = AddExtension<S, Arrival>;
+    type Future = std::future::Ready<io::Result<(Admitted, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let admitted = match Arc::clone(&self.permits).try_acquire_owned() {
-            // Frames are small and somebody waits for them: Nagle's algorithm would hold them back.
-            Ok(permit) => stream.set_nodelay(true).map(|()| (Admitted { stream, _permit: permit }, service)),
-            Err(_) => Err(io::Error::other("as many connections as limits.connections_max allows are open")),
-        };
-        std::future::ready(admitted)
+        std::future::ready(self.admit(stream, service))
+    }
+}
+
+impl Door {
+    fn admit<S>(&self, stream: TcpStream, service: S) -> io::Result<(Admitted, AddExtension<S, Arrival>)> {
+        let permit = Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map_err(|_| io::Error::other("as many connections as limits.connections_max allows are open"))?;
+        // Frames are small and somebody waits for them: Nagle's algorithm would hold them back.
+        stream.set_nodelay(true)?;
+        let arrival = Arrival { address: stream.peer_addr()?.ip().to_canonical(), https: self.https };
+        Ok((Admitted { stream, _permit: permit }, Extension(arrival).layer(service)))
     }
 }
 

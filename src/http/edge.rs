@@ -14,6 +14,7 @@ use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
 use crate::node::Node;
 use crate::store::Store;
+use crate::tls::{Certificates, Standing};
 
 /// Everything that the HTTP edge stands on. One per process, shared by all requests.
 pub struct Edge {
@@ -37,6 +38,8 @@ pub struct Edge {
     pub node: Arc<Node>,
     /// Open sockets, counted.
     pub places: Places,
+    /// The certificate in force, where this process speaks TLS itself.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 impl Edge {
@@ -48,6 +51,7 @@ impl Edge {
         passwords: Passwords,
         setup: SetupKey,
         node: Arc<Node>,
+        certificates: Option<Arc<Certificates>>,
     ) -> Self {
         Self {
             limiter: Limiter::new(&config.limits),
@@ -60,6 +64,7 @@ impl Edge {
             tokens,
             passwords,
             setup,
+            certificates,
         }
     }
 }
@@ -68,6 +73,11 @@ impl Edge {
     /// Whether the process is on its way out.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// How it stands with the certificate, where this process speaks TLS itself.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.certificates.as_ref().map(|certificates| certificates.standing(now_ms()))
     }
 }
 

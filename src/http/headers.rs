@@ -2,13 +2,17 @@
 //!
 //! Invariant: a header that a handler has set stays as it is.
 
-use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::peer;
+use super::{Edge, peer};
 
 /// What everything dynamic says, word for word as the tutorial's server does.
 pub(super) const DYNAMIC: &str = "no-cache, no-store, max-age=0, must-revalidate";
@@ -23,9 +27,14 @@ const FIXED: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
+/// A year of HTTPS alone (RFC 6797, section 6.1). Names below this one are not ours to speak for.
+const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// The middleware around everything.
-pub(super) async fn secure(request: Request, next: Next) -> Response {
+pub(super) async fn secure(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let policy = policy(request.headers());
+    // Only with a certificate that browsers believe: with another they could not come back at all.
+    let is_real = edge.standing().is_some_and(|standing| standing.is_real);
     let mut response = next.run(request).await;
     // A socket that has been upgraded is no document.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -34,6 +43,9 @@ pub(super) async fn secure(request: Request, next: Next) -> Response {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+        if is_real {
+            headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HTTPS_ALONE);
+        }
     }
     response
 }

@@ -1,5 +1,6 @@
 //! Whether the process lives, and whether it should be sent people.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -23,10 +24,10 @@ pub(super) struct Readiness {
 /// Something that is not ready.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Obstacle {
-    /// `store` or `draining`.
+    /// `store`, `certificate` or `draining`.
     part: &'static str,
     /// What it means, in English.
-    detail: &'static str,
+    detail: Cow<'static, str>,
 }
 
 /// The process lives.
@@ -50,10 +51,13 @@ pub(super) async fn ready(State(edge): State<Arc<Edge>>) -> (StatusCode, Json<Re
     let mut not_ready = Vec::new();
     if let Err(cause) = edge.store.ready().await {
         tracing::warn!(%cause, "the store is not ready");
-        not_ready.push(Obstacle { part: "store", detail: "the data cannot be read or written; see the log" });
+        not_ready.push(Obstacle { part: "store", detail: "the data cannot be read or written; see the log".into() });
+    }
+    if let Some(detail) = edge.standing().and_then(|standing| standing.obstacle) {
+        not_ready.push(Obstacle { part: "certificate", detail: detail.into() });
     }
     if edge.draining.load(Ordering::Relaxed) {
-        not_ready.push(Obstacle { part: "draining", detail: "the process is on its way out" });
+        not_ready.push(Obstacle { part: "draining", detail: "the process is on its way out".into() });
     }
     let status = if not_ready.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready: not_ready.is_empty(), not_ready }))

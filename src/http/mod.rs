@@ -69,7 +69,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&edge), origin::guard))
         .layer(from_fn(pages::dress))
         .layer(from_fn_with_state(Arc::clone(&edge), cors::share))
-        .layer(from_fn(headers::secure))
+        .layer(from_fn_with_state(Arc::clone(&edge), headers::secure))
         .with_state(edge)
 }
 

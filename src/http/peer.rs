@@ -8,13 +8,22 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
 use super::Edge;
+
+/// How a connection came in, as the door that it came through knows; among the extensions of each of its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The client's address: the socket's own, or what a trusted proxy's PROXY header says.
+    pub address: IpAddr,
+    /// Whether this process itself speaks TLS with the other end of the socket.
+    pub https: bool,
+}
 
 /// The client, as far as the transport tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +37,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Finds the peer of a request out of its socket (axum's [`ConnectInfo`] among the extensions) and its headers.
+    /// Finds the peer of a request out of its [`Arrival`] among the extensions and its headers.
     pub fn of(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
-        let socket = extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip().to_canonical());
+        let unknown = Arrival { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), https: false };
+        let Arrival { address, https } = extensions.get().copied().unwrap_or(unknown);
         let own_host = last(headers, HOST.as_str());
-        if !is_trusted(socket, trusted) {
-            return Self { address: socket, https: false, host: own_host.filter(|h| is_host(h)) };
+        if !is_trusted(address, trusted) {
+            return Self { address, https, host: own_host.filter(|h| is_host(h)) };
         }
         let host = last(headers, "x-forwarded-host").or(own_host);
+        let says_https = last(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
         Self {
-            address: forwarded_for(headers, trusted).unwrap_or(socket),
-            https: last(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
+            address: forwarded_for(headers, trusted).unwrap_or(address),
+            https: https || says_https,
             host: host.filter(|h| is_host(h)),
         }
     }
@@ -114,7 +123,8 @@ mod tests {
 
     fn peer(socket: &str, headers: &[(&'static str, &str)]) -> Peer {
         let mut extensions = Extensions::new();
-        extensions.insert(ConnectInfo(SocketAddr::new(socket.parse().unwrap(), 9)));
+        let address = socket.parse::<IpAddr>().unwrap().to_canonical();
+        extensions.insert(Arrival { address, https: false });
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -141,6 +151,14 @@ mod tests {
         assert_eq!(seen("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3");
         assert_eq!(seen("10.0.0.1", "1.1.1.1, nonsense"), "10.0.0.1");
         assert_eq!(seen("::ffff:10.0.0.1", "198.51.100.1"), "198.51.100.1");
+    }
+
+    #[test]
+    fn whoever_shook_hands_with_this_process_came_by_https() {
+        let arrival = Arrival { address: "192.0.2.7".parse().unwrap(), https: true };
+        let mut extensions = Extensions::new();
+        extensions.insert(arrival);
+        assert!(Peer::of(&extensions, &HeaderMap::new(), &[]).https);
     }
 
     #[test]

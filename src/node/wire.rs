@@ -28,6 +28,8 @@ pub(super) struct Wire {
     pub(super) task: Waker,
     pub(super) closing: Option<Closing>,
     pub(super) dead: bool,
+    /// Bytes that the socket took and may hold back: TLS keeps what the kernel does not take.
+    unflushed: bool,
     pub(super) sent_at: Instant,
 }
 
@@ -43,6 +45,7 @@ impl Wire {
             task: Waker::noop().clone(),
             closing: None,
             dead: false,
+            unflushed: false,
             sent_at: now,
         }
     }
@@ -52,7 +55,7 @@ impl Wire {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.rest.is_empty() && self.control.is_empty() && !self.dead
+        self.rest.is_empty() && self.control.is_empty() && !self.unflushed && !self.dead
     }
 
     /// The next cursor that the connection has to do something about; each gets its turn.
@@ -82,7 +85,7 @@ impl Wire {
     /// Writes frames now; what the socket does not take becomes the rest. Only called while nothing else waits, or
     /// by the connection itself behind what waits.
     pub(super) fn write(&mut self, bytes: Bytes) {
-        if !self.rest.is_empty() || !self.control.is_empty() {
+        if !self.rest.is_empty() || !self.control.is_empty() || self.unflushed {
             self.control.extend_from_slice(&bytes);
             return;
         }
@@ -109,13 +112,22 @@ impl Wire {
             }
             if self.rest.is_empty() {
                 if self.control.is_empty() {
-                    return Poll::Ready(());
+                    if !self.unflushed {
+                        return Poll::Ready(());
+                    }
+                    match self.sink.as_mut().poll_flush(cx) {
+                        Poll::Ready(Ok(())) => self.unflushed = false,
+                        Poll::Ready(Err(_)) => self.dead = true,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                    continue;
                 }
                 self.rest = std::mem::take(&mut self.control).freeze();
             }
             match self.sink.as_mut().poll_write(cx, &self.rest) {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.rest.advance(written);
+                    self.unflushed = true;
                     self.sent_at = Instant::now();
                 }
                 Poll::Ready(_) => self.dead = true,

@@ -261,6 +261,22 @@ impl Store {
         each_backend!(self, s => s.add_signing_key(key).await)
     }
 
+    /// What is kept under a name, if something is.
+    pub async fn kept(&self, name: &str) -> Result<Option<Secret>> {
+        each_backend!(self, s => s.kept(name.to_owned()).await)
+    }
+
+    /// Keeps something under a name, in the place of what was there; durable once it is answered. For what a part of
+    /// the server has to remember: certificates, accounts at authorities, how long to wait.
+    pub async fn keep(&self, name: &str, value: Secret) -> Result<()> {
+        each_backend!(self, s => s.keep(name.to_owned(), value).await)
+    }
+
+    /// Forgets what is kept under a name; nothing there is no error.
+    pub async fn forget(&self, name: &str) -> Result<()> {
+        each_backend!(self, s => s.forget(name.to_owned()).await)
+    }
+
     /// Looks whether the store can be read and written; for `/readyz`. Answers within a second or so, however many
     /// read, and never blocks a thread of the runtime. Once writing failed, the store tries again by itself.
     ///

@@ -7,17 +7,16 @@ mod pages;
 mod rooms;
 mod sign_in;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use super::edge::now_ms;
+use super::peer::Arrival;
 use super::{Edge, SetupKey, router};
 use crate::auth::{Passwords, Tokens, random_key, sha256};
 use crate::chat::{Role, Room};
@@ -59,7 +58,7 @@ impl House {
         let tokens = Tokens::new([("k1", &b"thirty-two bytes of a signing key"[..])], config.auth.token_minutes);
         let passwords = Passwords::new(2).unwrap();
         let node = crate::node::Node::new(store.clone(), &config.limits, std::time::Duration::ZERO);
-        let edge = Edge::new(Arc::new(config), store, tokens, passwords, SetupKey::new(SETUP_KEY), node);
+        let edge = Edge::new(Arc::new(config), store, tokens, passwords, SetupKey::new(SETUP_KEY), node, None);
         Self { edge: Arc::new(edge), _folder: folder }
     }
 
@@ -69,7 +68,7 @@ impl House {
             request = request.header(*name, value);
         }
         let mut request = request.body(Body::from(call.body)).unwrap();
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(call.address.parse().unwrap(), 4_711)));
+        request.extensions_mut().insert(Arrival { address: call.address.parse().unwrap(), https: false });
         let response = router(Arc::clone(&self.edge)).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -22,6 +22,7 @@ mod error;
 mod fault;
 mod folder;
 mod health;
+mod kept;
 mod log;
 mod logins;
 mod news;

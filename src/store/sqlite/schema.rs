@@ -13,7 +13,7 @@ use super::OpenError;
 const APPLICATION_ID: i64 = 0x5352_4e47;
 
 /// Step n leads from version n to n + 1.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, KEPT];
 
 const FIRST: &str = "
 -- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
@@ -102,6 +102,15 @@ CREATE TABLE change (
 ) STRICT;
 
 PRAGMA application_id = 0x53524e47;
+";
+
+const KEPT: &str = "
+-- What a part of the server keeps for itself under a name: certificates, accounts at authorities.
+CREATE TABLE kept (
+    name       TEXT    PRIMARY KEY,
+    value      BLOB    NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the file to the newest version.

@@ -121,3 +121,15 @@ async fn several_rooms_are_answered_at_once_as_they_are_now_without_those_that_a
     assert_eq!(house.store.rooms_of(Vec::new()).await, Ok(Vec::new()));
     assert_eq!(house.store.rooms_of(rooms.to_vec()).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_kept_under_a_name_outlives_the_process_until_it_is_forgotten() {
+    let house = House::new();
+    assert_eq!(house.store.kept("a".into()).await.unwrap(), None);
+    house.store.keep("a".into(), Secret::new(*b"one")).await.unwrap();
+    house.store.keep("a".into(), Secret::new(*b"two")).await.unwrap();
+    assert_eq!(house.admin().kept("a".into()).await.unwrap(), Some(Secret::new(*b"two")));
+    house.admin().forget("a".into()).await.unwrap();
+    house.admin().forget("a".into()).await.unwrap();
+    assert_eq!(house.store.kept("a".into()).await.unwrap(), None);
+}

@@ -1,0 +1,97 @@
+//! HTTPS by this process itself: which certificate is in force, where it comes from, and the handshake.
+//!
+//! It knows the store (certificates outlive the process) and nothing of HTTP: whoever serves HTTP asks it. Invariants:
+//! there is always a certificate to answer with; a new one is taken up for the next handshake and touches no open
+//! connection; a bad one never takes the place of a good one; a private key is never logged and never readable by
+//! others.
+
+mod certificates;
+mod files;
+mod handshake;
+mod pair;
+mod self_signed;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+
+pub use certificates::{Certificates, Standing};
+pub use handshake::{ACME_TLS_ALPN, Handshakes};
+pub use pair::{Pair, PairError};
+
+use crate::config::{Config, TlsMode};
+use crate::store::Store;
+
+/// HTTPS, ready to shake hands.
+pub struct Tls {
+    /// The certificate in force, and an authority's questions.
+    pub certificates: Arc<Certificates>,
+    server: Arc<ServerConfig>,
+    source: Source,
+}
+
+/// Where the certificate comes from.
+enum Source {
+    Files(files::Files),
+    Acme,
+    SelfSigned,
+}
+
+impl Tls {
+    /// As the configuration says; `None` where it says plain HTTP.
+    ///
+    /// # Errors
+    /// When `tls.cert` and `tls.key` are no pair that can be used, or the store does not answer.
+    pub async fn open(config: &Config, store: &Store) -> anyhow::Result<Option<Self>> {
+        let names = self_signed::names(config);
+        let (first, source) = match config.tls.mode {
+            TlsMode::Auto | TlsMode::Off => return Ok(None),
+            TlsMode::Files => {
+                let files = files::Files::new(&config.tls.cert, &config.tls.key);
+                (files.read().context("the certificate cannot be used")?, Source::Files(files))
+            }
+            TlsMode::SelfSigned => (self_signed::kept(store, &names).await?, Source::SelfSigned),
+            // Until the first one is there; serving it tells that somebody is at home.
+            TlsMode::Acme => (self_signed::made(&names)?, Source::Acme),
+        };
+        let certificates = Arc::new(Certificates::new(first));
+        if matches!(source, Source::Acme) {
+            certificates.wait_for("the first certificate is still to be got");
+        }
+        let server = Arc::new(server_config(&certificates)?);
+        Ok(Some(Self { certificates, server, source }))
+    }
+
+    /// The acceptor for a listener, over whatever lets TCP connections in.
+    pub fn handshakes<A>(&self, door: A, config: &Config) -> Handshakes<A> {
+        Handshakes::new(door, Arc::clone(&self.server), config.limits.handshake_seconds_max)
+    }
+
+    /// Keeps the certificate fresh, for as long as the process lives.
+    pub async fn keep(self: Arc<Self>, _config: Arc<Config>, _store: Store) {
+        match &self.source {
+            Source::Files(files) => files.watch(&self.certificates).await,
+            Source::SelfSigned | Source::Acme => std::future::pending().await,
+        }
+    }
+
+    /// Looks again now: SIGHUP.
+    pub fn reload(&self) {
+        if let Source::Files(files) = &self.source {
+            files.reload(&self.certificates);
+        }
+    }
+}
+
+fn server_config(certificates: &Arc<Certificates>) -> anyhow::Result<ServerConfig> {
+    let mut server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(certificates) as _);
+    server.alpn_protocols = vec![b"http/1.1".to_vec(), ACME_TLS_ALPN.to_vec()];
+    // Resumption by tickets needs no memory for each client.
+    server.ticketer = Ticketer::new().context("no random numbers for session tickets")?;
+    Ok(server)
+}
