@@ -2,6 +2,7 @@
 
 mod client;
 pub(crate) mod raw;
+pub(crate) mod secure;
 mod server;
 pub(crate) mod speaker;
 

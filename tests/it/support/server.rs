@@ -9,12 +9,14 @@ use sarangbang::chat::{Limits, Locale, Name, Role, Room, RoomId};
 use sarangbang::store::sqlite::{Mode, Settings, Sqlite};
 use sarangbang::store::{NewAccount, Secret, Store};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use super::Client;
+use super::secure::{AnyStream, secure};
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
-    /// Its base, such as `http://127.0.0.1:4711`.
+    /// Its base, such as `http://127.0.0.1:4711`, or `https://` with TLS.
     pub(crate) url: String,
     folder: TempDir,
     flags: Vec<(String, String)>,
@@ -77,7 +79,24 @@ impl Server {
 
     /// `host:port`.
     pub(crate) fn authority(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.split_once("://").unwrap().1
+    }
+
+    /// A connection to it, with TLS where it speaks that.
+    pub(crate) async fn stream(&self) -> AnyStream {
+        let stream = TcpStream::connect(self.authority()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        self.secured(stream).await
+    }
+
+    /// The same over a TCP connection that is there already.
+    pub(crate) async fn secured(&self, stream: TcpStream) -> AnyStream {
+        if self.url.starts_with("https://") {
+            let (host, _) = self.authority().rsplit_once(':').unwrap();
+            Box::new(secure(stream, host.trim_matches(['[', ']'])).await.unwrap())
+        } else {
+            Box::new(stream)
+        }
     }
 
     /// A store handle as the command line has it, beside the running server.
@@ -124,7 +143,7 @@ impl Server {
 
     /// A socket that has said nothing yet.
     pub(crate) async fn socket(&self) -> Client {
-        Client::open(self.authority(), "/ws-stomp", None).await
+        Client::over(self.stream().await, self.authority(), "/ws-stomp", None).await
     }
 
     /// SIGKILL: no goodbye.
