@@ -59,7 +59,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let handle = Handle::new();
     let app = http::router(Arc::clone(&edge));
-    let door = Door::new(config.limits.connections_max, tls.is_some());
+    let door = Door::new(&config, tls.is_some());
+    let plain_door = door.beside();
     let mut serving = match &tls {
         Some(tls) => serve_on(listener, tls.handshakes(door, &config), handle.clone(), app, &config)?,
         None => serve_on(listener, door, handle.clone(), app, &config)?,
@@ -67,8 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let (Some(tls), Some(redirect)) = (&tls, config.tls.redirect_listen) {
         let (names, https_port) = (config.domain.clone(), address.port());
         let app = http::redirect(Arc::clone(&tls.certificates), names, https_port);
-        let door = Door::new(config.limits.connections_max, false);
-        serve_on(listen(redirect)?, door, handle.clone(), app, &config)?;
+        serve_on(listen(redirect)?, plain_door, handle.clone(), app, &config)?;
     }
     let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));

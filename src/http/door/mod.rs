@@ -1,0 +1,112 @@
+//! The way in for TCP: who is let in, who makes room for others, and how sockets are set.
+//!
+//! A connection that has come in, one whole request, is a promise, and is kept whatever happens at the door. One that
+//! has only been opened is none: where there are too many of them, the oldest goes.
+
+mod arrivals;
+mod proxy;
+mod stream;
+
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::accept::Accept;
+use bytes::BytesMut;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use self::arrivals::{Arrivals, Full};
+use self::stream::{Admitted, Entering};
+use super::peer::{Arrival, is_trusted};
+use crate::config::Config;
+
+/// Lets connections in, as many as the limits allow. Clones count together.
+#[derive(Clone)]
+pub struct Door {
+    arrivals: Arc<Arrivals>,
+    config: Arc<Config>,
+    https: bool,
+}
+
+impl Door {
+    /// With the limits of the configuration; `https` says whether a TLS handshake comes next.
+    pub fn new(config: &Arc<Config>, https: bool) -> Self {
+        Self { arrivals: Arc::new(Arrivals::new(&config.limits)), config: Arc::clone(config), https }
+    }
+
+    /// A door for plain HTTP beside this one, with which it counts together.
+    pub fn beside(&self) -> Self {
+        Self { https: false, ..self.clone() }
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Door {
+    type Stream = Admitted;
+    type Service = Entering<S>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Admitted, Entering<S>)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let door = self.clone();
+        Box::pin(async move { door.admit(stream, service).await })
+    }
+}
+
+impl Door {
+    async fn admit<S>(&self, stream: TcpStream, service: S) -> io::Result<(Admitted, Entering<S>)> {
+        // Frames are small and somebody waits for them: Nagle's algorithm would hold them back.
+        stream.set_nodelay(true)?;
+        let mut address = stream.peer_addr()?.ip().to_canonical();
+        let is_proxy = self.is_proxy(address);
+        let (seat, made_room) =
+            self.arrivals.arrive((!is_proxy).then_some(address)).map_err(|full| refused(address, full))?;
+        tell(address, made_room);
+        let mut admitted = Admitted::new(stream, seat);
+        if is_proxy
+            && self.config.proxy_protocol
+            && let Some(client) = self.client_of(address, &mut admitted).await?
+        {
+            address = client.to_canonical();
+            // A proxy behind a proxy speaks for many, too.
+            if !self.is_proxy(address) {
+                let made_room = admitted.seat.belong_to(address).map_err(|full| refused(address, full))?;
+                tell(address, made_room);
+            }
+        }
+        let arrival = Arrival { address, https: self.https };
+        let entering = Entering::new(service, arrival, Arc::clone(&self.arrivals), Arc::clone(admitted.seat.gate()));
+        Ok((admitted, entering))
+    }
+
+    /// Whom a proxy speaks for; what comes after its header stays ahead of the stream.
+    async fn client_of(&self, proxy: IpAddr, admitted: &mut Admitted) -> io::Result<Option<IpAddr>> {
+        let time_max = Duration::from_secs(self.config.limits.handshake_seconds_max);
+        let mut ahead = BytesMut::new();
+        let read = match timeout(time_max, proxy::client(admitted, &mut ahead)).await {
+            Ok(read) => read,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no whole PROXY header in time")),
+        };
+        if !ahead.is_empty() {
+            admitted.ahead = ahead.freeze();
+        }
+        read.inspect_err(|error| tracing::debug!(%proxy, %error, "closed a proxy's connection"))
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        is_trusted(address, &self.config.trusted_proxies)
+    }
+}
+
+fn tell(address: IpAddr, made_room: bool) {
+    if made_room {
+        tracing::debug!(%address, "closed the oldest connection on its way in, to make room for this one");
+    }
+}
+
+fn refused(address: IpAddr, limit: Full) -> io::Error {
+    tracing::debug!(%address, limit, "refused a connection: everybody who could make room has come in");
+    io::Error::other(limit)
+}
