@@ -5,9 +5,12 @@ mod support;
 
 mod cli;
 mod config;
+mod crowd;
 mod defects;
 mod faults;
+mod ports;
 mod protocol_document;
+mod proxies;
 mod rules;
 mod spec_ack;
 mod spec_connect;

@@ -4,12 +4,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use sarangbang::auth::Tokens;
+use sarangbang::auth::{Passwords, Tokens};
 use sarangbang::chat::{Limits, Locale, Name, Role, Room, RoomId};
 use sarangbang::store::sqlite::{Mode, Settings, Sqlite};
 use sarangbang::store::{NewAccount, Secret, Store};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::Client;
 use super::secure::{AnyStream, secure};
@@ -89,6 +89,15 @@ impl Server {
         self.secured(stream).await
     }
 
+    /// A TCP connection from an address of this host, such as 127.0.0.2.
+    pub(crate) async fn tcp_from(&self, address: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(self.authority().parse().unwrap()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
     /// The same over a TCP connection that is there already.
     pub(crate) async fn secured(&self, stream: TcpStream) -> AnyStream {
         if self.url.starts_with("https://") {
@@ -110,6 +119,18 @@ impl Server {
             name: name.parse().unwrap(),
             role,
             password_hash: Secret::new(&b"$argon2id$none"[..]),
+            invitation: None,
+        };
+        self.admin.add_account(account).await.unwrap();
+    }
+
+    /// Adds a person with a password that works.
+    pub(crate) async fn person_with_password(&self, name: &str, password: &str) {
+        let hash = Passwords::new(1).unwrap().hash(password.to_owned()).await.unwrap();
+        let account = NewAccount {
+            name: name.parse().unwrap(),
+            role: Role::User,
+            password_hash: Secret::new(hash.into_bytes()),
             invitation: None,
         };
         self.admin.add_account(account).await.unwrap();
