@@ -44,7 +44,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// When the data folder or the address cannot be used; the message says what to do.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let handed = ops::sockets()?;
-    ops::raise_file_limit();
+    let files = ops::raise_file_limit();
     let store = ops::open_store(&config, Mode::Serve)?;
     let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
     let config = Arc::new(config);
@@ -61,7 +61,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let address = socket.local_addr()?;
     let handle = Handle::new();
     let app = http::router(Arc::clone(&edge));
-    let door = Door::new(&config, tls.is_some());
+    let door = Door::new(&config, files, tls.is_some());
     let plain_door = door.beside();
     let mut serving = match &tls {
         Some(tls) => serve_on(socket, tls.handshakes(door, &config), handle.clone(), app, &config)?,
@@ -130,8 +130,17 @@ where
     A::Future: Send,
 {
     let head_time_max = Duration::from_secs(config.limits.request_seconds_max);
-    let mut server =
-        axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).first_request_timeout(head_time_max);
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(acceptor)
+        .handle(handle)
+        .first_request_timeout(head_time_max)
+        .accept_error_handler(|address, error| {
+            match address {
+                // Whoever came in is not let in, or has gone: theirs to know.
+                Some(address) => tracing::debug!(%address, %error, "a connection ended on its way in"),
+                None => tracing::warn!(%error, "no connection can be accepted; it is tried again at once"),
+            }
+        });
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
     Ok(tokio::spawn(server.serve(app.into_make_service())))
 }

@@ -192,6 +192,22 @@ async fn tcp(server: &Server) -> AnyStream {
     Box::new(server.tcp_from("127.0.0.1").await)
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_silent_connections_than_there_are_files_keep_nobody_out() {
+    for mode in ["off", "self-signed"] {
+        let server = patient().set("tls.mode", mode).open_files(400).start().await;
+        let room = server.room("a").await;
+        server.person_with_password("guest", PASSWORD).await;
+        let (_, mut early) = visit(&server, room, "guest").await;
+        let crowd = crowd(&server, 2_000, &[Manner::Silent]).await;
+        let (_, mut late) = visit(&server, room, "guest").await;
+        say_and_hear(&mut early, room, "I was here before them").await;
+        say_and_hear(&mut late, room, "me too").await;
+        let held = crowd.iter().filter(|(_, stream)| !is_closed(stream)).count();
+        assert!((200..400).contains(&held), "{held} silent ones are there");
+    }
+}
+
 /// Reads until the end; answers whether it came in time.
 async fn ends(stream: &mut AnyStream) -> bool {
     let mut rest = Vec::new();

@@ -19,6 +19,8 @@ use crate::http::limit::network;
 
 /// Connections beyond `limits.connections_max` sockets: for the page, health checks, and the answer that says no.
 const SPARE: usize = 1_024;
+/// Most files that are kept free of connections: the store's, the certificate's, and of those accepted in one go.
+const FILES_MAX: usize = 256;
 /// The same for one address beyond `limits.connections_per_address_max`: some browsers that load a page.
 const SPARE_PER_ADDRESS: usize = 64;
 
@@ -26,6 +28,8 @@ const SPARE_PER_ADDRESS: usize = 64;
 pub(super) struct Arrivals {
     state: Mutex<State>,
     max: usize,
+    /// What `max` is made of.
+    max_is: Full,
     per_address_max: usize,
     coming_max: usize,
 }
@@ -75,7 +79,7 @@ impl Gate {
     }
 }
 
-/// A limit that is reached, with nobody on the way in who could make room: its key.
+/// A limit that is reached, with nobody on the way in who could make room: its key or its name.
 pub(super) type Full = &'static str;
 
 /// A connection's place; given back when dropped.
@@ -86,10 +90,15 @@ pub(super) struct Seat {
 }
 
 impl Arrivals {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// With the configured limits, and no more connections than there can be open files.
+    pub(super) fn new(limits: &Limits, files: usize) -> Self {
+        let wanted = (limits.connections_max.saturating_add(SPARE), "limits.connections_max");
+        let possible = (files - FILES_MAX.min(files / 4), "the limit of open files");
+        let (max, max_is) = if possible.0 < wanted.0 { possible } else { wanted };
         Self {
             state: Mutex::default(),
-            max: limits.connections_max.saturating_add(SPARE),
+            max,
+            max_is,
             per_address_max: limits.connections_per_address_max.saturating_add(SPARE_PER_ADDRESS),
             coming_max: limits.handshakes_max.max(1),
         }
@@ -134,7 +143,7 @@ impl Arrivals {
         let (goes, limit) = if let Some(of_address) = of_address.filter(|of| of.open >= self.per_address_max) {
             (of_address.coming.first().copied(), "limits.connections_per_address_max")
         } else if state.open >= self.max {
-            (state.coming.keys().next().copied(), "limits.connections_max")
+            (state.coming.keys().next().copied(), self.max_is)
         } else if state.coming.len() >= self.coming_max {
             (state.coming.keys().next().copied(), "limits.handshakes_max")
         } else {

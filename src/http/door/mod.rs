@@ -33,9 +33,10 @@ pub struct Door {
 }
 
 impl Door {
-    /// With the limits of the configuration; `https` says whether a TLS handshake comes next.
-    pub fn new(config: &Arc<Config>, https: bool) -> Self {
-        Self { arrivals: Arc::new(Arrivals::new(&config.limits)), config: Arc::clone(config), https }
+    /// With the limits of the configuration, and so many files that may be open; `https` says whether a TLS handshake
+    /// comes next.
+    pub fn new(config: &Arc<Config>, files: usize, https: bool) -> Self {
+        Self { arrivals: Arc::new(Arrivals::new(&config.limits, files)), config: Arc::clone(config), https }
     }
 
     /// A door for plain HTTP beside this one, with which it counts together.

@@ -14,6 +14,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::Client;
 use super::secure::{AnyStream, secure};
 
+/// What the limit of open files is called in the environment of a server that is to have one.
+const OPEN_FILES: &str = "OPEN_FILES";
+
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     /// Its base, such as `http://127.0.0.1:4711`, or `https://` with TLS.
@@ -36,6 +39,12 @@ impl ServerBuilder {
     pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
         let variable = format!("SARANGBANG_{}", key.to_uppercase().replace('.', "__"));
         self.environment.push((variable, value.to_string()));
+        self
+    }
+
+    /// With a limit of open files.
+    pub(crate) fn open_files(mut self, max: usize) -> Self {
+        self.environment.push((OPEN_FILES.to_owned(), max.to_string()));
         self
     }
 
@@ -219,7 +228,13 @@ fn data_in(folder: &Path) -> PathBuf {
 
 fn spawn(data: &Path, listen: &str, environment: &[(String, String)]) -> (Child, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_sarangbang"))
+    let mut command = Command::new("sh");
+    if environment.iter().any(|(name, _)| name == OPEN_FILES) {
+        command.args(["-c", "ulimit -n $OPEN_FILES && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sarangbang")]);
+    } else {
+        command = Command::new(env!("CARGO_BIN_EXE_sarangbang"));
+    }
+    let mut process = command
         .args(["serve", "--listen", listen, "--data"])
         .arg(data)
         .current_dir(data.parent().unwrap())

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn arrivals(max: usize, per_address_max: usize, coming_max: usize) -> Arc<Arrivals> {
-    Arc::new(Arrivals { state: Mutex::default(), max, per_address_max, coming_max })
+    Arc::new(Arrivals { state: Mutex::default(), max, max_is: "limits.connections_max", per_address_max, coming_max })
 }
 
 fn host(last: u8) -> Option<IpAddr> {
@@ -90,6 +90,19 @@ fn who_a_proxy_speaks_for_counts_from_then_on() {
     drop((first, second, third));
     let state = arrivals.state.lock();
     assert!(state.open == 0 && state.by_address.is_empty() && state.coming.is_empty());
+}
+
+#[test]
+fn there_are_never_more_connections_than_files() {
+    let limits = Limits { connections_max: 1_000, ..Limits::default() };
+    let max = |files| {
+        let arrivals = Arrivals::new(&limits, files);
+        (arrivals.max, arrivals.max_is)
+    };
+    assert_eq!(max(100_000), (2_024, "limits.connections_max"));
+    assert_eq!(max(2_280), (2_024, "limits.connections_max"));
+    assert_eq!(max(2_000), (1_744, "the limit of open files"));
+    assert_eq!(max(256).0, 192, "few files are still some connections");
 }
 
 #[test]
