@@ -20,6 +20,13 @@ const PASSWORD: &str = "correct horse battery";
 /// What a client begins with that has all the time in the world.
 const SLOW_REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: sloooooooooooooooooooooooooooooooooooooooow";
 
+/// A request whose body is announced and never sent.
+const BODILESS: &[u8] =
+    b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+
+/// What an HTTP/2 client begins with (RFC 9113, section 3.4), which it needs no leave for.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
 /// The first message of a TLS client.
 fn client_hello() -> Vec<u8> {
     let config = Arc::new(client_config(&[b"http/1.1"]));
@@ -236,34 +243,58 @@ async fn who_says_nothing_or_too_little_is_closed_in_time_in_every_phase() {
     let brief = || Server::builder().set("limits.request_seconds_max", 1).set("limits.handshake_seconds_max", 1);
     let (plain, tls) = (brief().start().await, brief().set("tls.mode", "self-signed").start().await);
     let hello = client_hello();
-    let half = &hello[..hello.len() / 2];
-    for (server, phase, bytes) in [
-        (&plain, "nothing is said", &b""[..]),
-        (&plain, "half a request line", b"GET /heal"),
-        (&plain, "half a head", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"),
-        (&plain, "half of what could be HTTP/2", b"PRI * HTTP"),
-        (&tls, "nothing is said before TLS", b""),
-        (&tls, "half a ClientHello", half),
-        (&tls, "a ClientHello and no more", &hello),
-    ] {
-        let mut stream = tcp(server).await;
-        stream.write_all(bytes).await.unwrap();
-        assert!(ends(&mut stream).await, "not closed: {phase}");
+    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let in_http: [(&str, &[u8]); 7] = [
+        ("nothing", b""),
+        ("half a request line", b"GET /heal"),
+        ("half a head", &request[..request.len() - 2]),
+        ("half of what begins HTTP/2", b"PRI * HTTP"),
+        ("HTTP/2 and no request", HTTP_2),
+        ("one request and nothing more", request),
+        ("a body that does not come", BODILESS),
+    ];
+    let before_tls: [(&str, &[u8]); 3] =
+        [("nothing", b""), ("half a ClientHello", &hello[..hello.len() / 2]), ("a ClientHello and no more", &hello)];
+    let (mut phases, mut streams) = (Vec::new(), Vec::new());
+    for (phase, bytes) in in_http {
+        phases.push((format!("{phase} over plain TCP"), bytes));
+        streams.push(tcp(&plain).await);
+        phases.push((format!("{phase} within TLS"), bytes));
+        streams.push(tls.stream().await);
     }
-    for (phase, bytes) in [("nothing", &b""[..]), ("half a request line", b"GET /heal"), ("half a head", SLOW_REQUEST)]
-    {
-        let mut stream = tls.stream().await;
+    for (phase, bytes) in before_tls {
+        phases.push((format!("{phase} before TLS"), bytes));
+        streams.push(tcp(&tls).await);
+    }
+    let ended = join_all(phases.iter().zip(&mut streams).map(async |((phase, bytes), stream)| {
         stream.write_all(bytes).await.unwrap();
         stream.flush().await.unwrap();
-        assert!(ends(&mut stream).await, "not closed: {phase} within TLS");
+        (phase, ends(stream).await)
+    }));
+    let trickling = [(tcp(&plain).await, SLOW_REQUEST), (tcp(&tls).await, &hello), (tls.stream().await, SLOW_REQUEST)];
+    let trickled = join_all(trickling.map(|(stream, bytes)| ends_amid(stream, bytes)));
+    let (ended, trickled) = tokio::join!(ended, trickled);
+    for (phase, ended) in ended {
+        assert!(ended, "not closed: {phase}");
     }
-    assert!(ends_amid(tcp(&plain).await, SLOW_REQUEST).await, "not closed: a trickling request");
-    assert!(ends_amid(tcp(&tls).await, &hello).await, "not closed: a trickling ClientHello");
-    assert!(ends_amid(tls.stream().await, SLOW_REQUEST).await, "not closed: a trickling request within TLS");
+    assert_eq!(trickled, [true; 3], "a request, a ClientHello, and a request within TLS that trickle");
     // And who is in is not touched by any of these times.
     let mut guest = tls.connect("guest").await;
     sleep(Duration::from_millis(2_500)).await;
     guest.subscribe("s", tls.room("a").await, "").await;
+}
+
+#[tokio::test]
+async fn http_2_has_no_limits_here_and_is_turned_away() {
+    // HEADERS of GET http://.../, END_STREAM and END_HEADERS.
+    let request = [HTTP_2, b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84"].concat();
+    for mode in ["off", "self-signed"] {
+        let server = Server::builder().set("tls.mode", mode).start().await;
+        let mut stream = server.stream().await;
+        stream.write_all(&request).await.unwrap();
+        stream.flush().await.unwrap();
+        assert!(ends(&mut stream).await, "{mode}");
+    }
 }
 
 /// Asks on a connection that stays open; `None` where it is closed instead.

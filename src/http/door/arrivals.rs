@@ -136,6 +136,14 @@ impl Arrivals {
         drop((entered, gate.waker.take()));
     }
 
+    /// A connection that is still on its way in is not wanted.
+    pub(super) fn turn_away(&self, gate: &Gate) {
+        let closed = self.state.lock().close(Some(gate.number));
+        if let Some(gate) = closed {
+            gate.waker.wake();
+        }
+    }
+
     /// Takes out who must go for one more connection of this address, if anybody has to; at most one ever has to,
     /// as whoever goes frees a place of every kind.
     fn make_room(&self, state: &mut State, address: Option<IpAddr>) -> Result<Option<Arc<Gate>>, Full> {

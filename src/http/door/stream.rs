@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::http::Request;
+use axum::http::{Request, Version};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -110,7 +110,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        self.arrivals.enter(&self.gate);
+        if request.version() > Version::HTTP_11 {
+            // Nothing here needs HTTP/2, and it has no limit on the time that a connection may be idle. No client comes
+            // to it by itself: TLS offers HTTP/1.1 alone.
+            self.arrivals.turn_away(&self.gate);
+        } else {
+            self.arrivals.enter(&self.gate);
+        }
         request.extensions_mut().insert(self.arrival);
         self.inner.call(request)
     }

@@ -93,6 +93,18 @@ fn who_a_proxy_speaks_for_counts_from_then_on() {
 }
 
 #[test]
+fn who_is_not_wanted_is_closed_unless_it_came_in() {
+    let arrivals = arrivals(100, 100, 100);
+    let (first, second) = (arrive(&arrivals, host(1)), arrive(&arrivals, host(1)));
+    enter(&first);
+    arrivals.turn_away(&first.gate);
+    arrivals.turn_away(&second.gate);
+    assert_eq!(closed([&first, &second]), [false, true]);
+    drop((first, second));
+    assert_eq!(arrivals.state.lock().open, 0);
+}
+
+#[test]
 fn there_are_never_more_connections_than_files() {
     let limits = Limits { connections_max: 1_000, ..Limits::default() };
     let max = |files| {
