@@ -27,9 +27,17 @@ pub(crate) async fn secure(stream: TcpStream, name: &str) -> std::io::Result<Tls
 
 /// A client that believes every certificate and offers these protocols.
 pub(crate) fn client_config(protocols: &[&[u8]]) -> ClientConfig {
+    client_config_of(rustls::DEFAULT_VERSIONS, protocols)
+}
+
+/// The same with these versions of TLS alone.
+pub(crate) fn client_config_of(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    protocols: &[&[u8]],
+) -> ClientConfig {
     let provider = Arc::new(default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Credulous(provider)))

@@ -117,6 +117,11 @@ impl Server {
         }
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.data().with_extension("log")).unwrap()
+    }
+
     /// A store handle as the command line has it, beside the running server.
     pub(crate) fn store(&self) -> &Store {
         &self.admin
