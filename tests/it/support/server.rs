@@ -140,7 +140,7 @@ impl Server {
 
     /// Adds a person with a password that works.
     pub(crate) async fn person_with_password(&self, name: &str, password: &str) {
-        let hash = Passwords::new(1).unwrap().hash(password.to_owned()).await.unwrap();
+        let hash = Passwords::new(1).hash(password.to_owned()).await.unwrap();
         let account = NewAccount {
             name: name.parse().unwrap(),
             role: Role::User,
