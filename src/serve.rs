@@ -23,7 +23,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
-use crate::http::{self, Door, Edge, SetupKey};
+use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
 use crate::node::{Closing, Node, pump, tell_rooms};
 use crate::ops;
 use crate::store::Store;
@@ -60,8 +60,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let socket = listener(handed.main, config.listen, "listen")?;
     let address = socket.local_addr()?;
     let handle = Handle::new();
-    let app = http::router(Arc::clone(&edge));
     let door = Door::new(&config, files, tls.is_some());
+    let app = door.tickets(http::router(Arc::clone(&edge)));
     let plain_door = door.beside();
     let mut serving = match &tls {
         Some(tls) => serve_on(socket, tls.handshakes(door, &config), handle.clone(), app, &config)?,
@@ -70,7 +70,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(tls) = &tls
         && let Some(listener) = redirect_listener(handed.redirect, &config)?
     {
-        let app = http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), address.port());
+        let app =
+            plain_door.tickets(http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), address.port()));
         serve_on(listener, plain_door, handle.clone(), app, &config)?;
     }
     let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
@@ -120,11 +121,11 @@ fn serve_on<A>(
     listener: TcpListener,
     acceptor: A,
     handle: Handle<SocketAddr>,
-    app: Router,
+    app: Tickets<Router>,
     config: &Config,
 ) -> std::io::Result<JoinHandle<std::io::Result<()>>>
 where
-    A: Accept<TcpStream, Router> + Clone + Send + Sync + 'static,
+    A: Accept<TcpStream, Ticketed<Router>> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
     A::Service: SendService<Request<Incoming>> + Send,
     A::Future: Send,
@@ -142,7 +143,7 @@ where
             }
         });
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
-    Ok(tokio::spawn(server.serve(app.into_make_service())))
+    Ok(tokio::spawn(server.serve(app)))
 }
 
 /// The same for the redirect, if there is to be one.

@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
@@ -32,6 +32,7 @@ pub(super) struct Arrivals {
     max_is: Full,
     per_address_max: usize,
     coming_max: usize,
+    tickets: AtomicU64,
 }
 
 #[derive(Default)]
@@ -41,7 +42,6 @@ struct State {
     by_address: HashMap<IpAddr, OfAddress>,
     /// Who is on its way in, the oldest first.
     coming: BTreeMap<u64, Coming>,
-    next: u64,
 }
 
 #[derive(Default)]
@@ -101,17 +101,21 @@ impl Arrivals {
             max_is,
             per_address_max: limits.connections_per_address_max.saturating_add(SPARE_PER_ADDRESS),
             coming_max: limits.handshakes_max.max(1),
+            tickets: AtomicU64::new(0),
         }
     }
 
-    /// A new connection, of an address or of one that does not count. Answers its place, and whether another one had
-    /// to make room.
-    pub(super) fn arrive(self: &Arc<Self>, address: Option<IpAddr>) -> Result<(Seat, bool), Full> {
+    /// The number of the connection that is accepted now: its age. No two have the same.
+    pub(super) fn ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A new connection with its ticket, of an address or of one that does not count. Answers its place, and whether
+    /// another one had to make room.
+    pub(super) fn arrive(self: &Arc<Self>, number: u64, address: Option<IpAddr>) -> Result<(Seat, bool), Full> {
         let address = address.map(network);
         let mut state = self.state.lock();
         let closed = self.make_room(&mut state, address)?;
-        let number = state.next;
-        state.next += 1;
         let gate = Arc::new(Gate { number, state: AtomicU8::new(COMING), waker: AtomicWaker::new() });
         state.open += 1;
         state.coming.insert(number, Coming { gate: Arc::clone(&gate), address });

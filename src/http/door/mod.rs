@@ -6,6 +6,7 @@
 mod arrivals;
 mod proxy;
 mod stream;
+mod tickets;
 
 use std::future::Future;
 use std::io;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 
 use self::arrivals::{Arrivals, Full};
 use self::stream::{Admitted, Entering};
+pub use self::tickets::{Ticketed, Tickets};
 use super::peer::{Arrival, is_trusted};
 use crate::config::Config;
 
@@ -39,31 +41,38 @@ impl Door {
         Self { arrivals: Arc::new(Arrivals::new(&config.limits, files)), config: Arc::clone(config), https }
     }
 
+    /// What is served behind this door: each connection gets its number when it is accepted.
+    pub fn tickets<S>(&self, app: S) -> Tickets<S> {
+        Tickets::new(app, Arc::clone(&self.arrivals))
+    }
+
     /// A door for plain HTTP beside this one, with which it counts together.
     pub fn beside(&self) -> Self {
         Self { https: false, ..self.clone() }
     }
 }
 
-impl<S: Send + 'static> Accept<TcpStream, S> for Door {
+impl<S: Send + 'static> Accept<TcpStream, Ticketed<S>> for Door {
     type Stream = Admitted;
     type Service = Entering<S>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Admitted, Entering<S>)>> + Send>>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: Ticketed<S>) -> Self::Future {
         let door = self.clone();
         Box::pin(async move { door.admit(stream, service).await })
     }
 }
 
 impl Door {
-    async fn admit<S>(&self, stream: TcpStream, service: S) -> io::Result<(Admitted, Entering<S>)> {
+    async fn admit<S>(&self, stream: TcpStream, service: Ticketed<S>) -> io::Result<(Admitted, Entering<S>)> {
         // Frames are small and somebody waits for them: Nagle's algorithm would hold them back.
         stream.set_nodelay(true)?;
         let mut address = stream.peer_addr()?.ip().to_canonical();
         let is_proxy = self.is_proxy(address);
-        let (seat, made_room) =
-            self.arrivals.arrive((!is_proxy).then_some(address)).map_err(|full| refused(address, full))?;
+        let (seat, made_room) = self
+            .arrivals
+            .arrive(service.number, (!is_proxy).then_some(address))
+            .map_err(|full| refused(address, full))?;
         tell(address, made_room);
         let mut admitted = Admitted::new(stream, seat);
         if is_proxy
@@ -78,7 +87,8 @@ impl Door {
             }
         }
         let arrival = Arrival { address, https: self.https };
-        let entering = Entering::new(service, arrival, Arc::clone(&self.arrivals), Arc::clone(admitted.seat.gate()));
+        let entering =
+            Entering::new(service.inner, arrival, Arc::clone(&self.arrivals), Arc::clone(admitted.seat.gate()));
         Ok((admitted, entering))
     }
 

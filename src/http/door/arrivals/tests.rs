@@ -6,7 +6,14 @@ use proptest::prelude::*;
 use super::*;
 
 fn arrivals(max: usize, per_address_max: usize, coming_max: usize) -> Arc<Arrivals> {
-    Arc::new(Arrivals { state: Mutex::default(), max, max_is: "limits.connections_max", per_address_max, coming_max })
+    Arc::new(Arrivals {
+        state: Mutex::default(),
+        max,
+        max_is: "limits.connections_max",
+        per_address_max,
+        coming_max,
+        tickets: AtomicU64::new(0),
+    })
 }
 
 fn host(last: u8) -> Option<IpAddr> {
@@ -14,7 +21,7 @@ fn host(last: u8) -> Option<IpAddr> {
 }
 
 fn arrive(arrivals: &Arc<Arrivals>, address: Option<IpAddr>) -> Seat {
-    arrivals.arrive(address).map(|(seat, _)| seat).unwrap()
+    arrivals.arrive(arrivals.ticket(), address).map(|(seat, _)| seat).unwrap()
 }
 
 fn enter(seat: &Seat) {
@@ -41,6 +48,16 @@ fn the_oldest_on_its_way_in_makes_room() {
 }
 
 #[test]
+fn who_was_accepted_first_is_the_oldest_whenever_it_is_looked_at() {
+    let arrivals = arrivals(100, 2, 100);
+    let (old, next) = (arrivals.ticket(), arrivals.ticket());
+    let young = arrive(&arrivals, host(1));
+    let (second, _) = arrivals.arrive(next, host(1)).unwrap();
+    let (first, _) = arrivals.arrive(old, host(1)).unwrap();
+    assert_eq!(closed([&young, &second, &first]), [false, true, false]);
+}
+
+#[test]
 fn who_is_in_never_makes_room() {
     let arrivals = arrivals(2, 100, 100);
     let (first, second) = (arrive(&arrivals, host(1)), arrive(&arrivals, host(2)));
@@ -48,9 +65,9 @@ fn who_is_in_never_makes_room() {
     let third = arrive(&arrivals, host(3));
     assert_eq!(closed([&first, &second, &third]), [false, true, false]);
     enter(&third);
-    assert_eq!(arrivals.arrive(host(4)).err(), Some("limits.connections_max"));
+    assert_eq!(arrivals.arrive(arrivals.ticket(), host(4)).err(), Some("limits.connections_max"));
     drop(first);
-    assert!(arrivals.arrive(host(4)).is_ok());
+    assert!(arrivals.arrive(arrivals.ticket(), host(4)).is_ok());
 }
 
 #[test]
@@ -62,7 +79,7 @@ fn of_a_full_address_one_of_its_own_makes_room() {
     let third = arrive(&arrivals, host(1));
     assert_eq!(closed([&neighbour, &first, &second, &third]), [false, false, true, false]);
     enter(&third);
-    assert_eq!(arrivals.arrive(host(1)).err(), Some("limits.connections_per_address_max"));
+    assert_eq!(arrivals.arrive(arrivals.ticket(), host(1)).err(), Some("limits.connections_per_address_max"));
     assert!(!is_closed(&neighbour), "others are none of its business");
     let _another = arrive(&arrivals, host(2));
 }
@@ -211,7 +228,7 @@ proptest! {
                     } else {
                         true
                     };
-                    match arrivals.arrive(host) {
+                    match arrivals.arrive(arrivals.ticket(), host) {
                         Ok((seat, _)) => {
                             prop_assert!(fits);
                             held.push(Held { seat, host, state: COMING });
