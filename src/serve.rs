@@ -134,10 +134,9 @@ fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
         socket.bind(address)?;
         socket.listen(BACKLOG)?.into_std()
     };
-    open().with_context(|| {
-        format!(
-            "cannot listen on {address}: is another program using it? Choose another with --listen or the key listen"
-        )
+    open().map_err(|e| {
+        let (problem, fix) = ops::cannot_listen(&e, address, "--listen or the key listen");
+        anyhow::anyhow!("{problem}; {fix}")
     })
 }
 
