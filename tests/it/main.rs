@@ -6,6 +6,7 @@ mod support;
 mod cli;
 mod config;
 mod defects;
+mod doctor;
 mod faults;
 mod protocol_document;
 mod rules;
