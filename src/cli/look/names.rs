@@ -55,8 +55,9 @@ async fn one(name: &str, config: &Config, is_served: bool, here: &Here) -> Vec<F
     // It is the authority who asks there; that it cannot without a listener is said where the keys are looked at.
     doors.extend((is_acme(config) && config.tls.redirect_listen.is_some()).then_some((80, false)));
     // Each address for itself: that one of two leads elsewhere is what nobody sees who tries only once.
-    let asked =
-        ips.iter().take(ADDRESSES_MAX).flat_map(|ip| doors.iter().map(move |(port, is_tls)| (*ip, *port, *is_tls)));
+    let is_in_reach = |ip: &&IpAddr| ip.is_ipv4() || here.v6.is_some() || is_ours(ip);
+    let tried = ips.iter().filter(is_in_reach).take(ADDRESSES_MAX);
+    let asked = tried.flat_map(|ip| doors.iter().map(move |(port, is_tls)| (*ip, *port, *is_tls)));
     let asked = asked.map(|(ip, port, is_tls)| {
         let place = if ips.len() == 1 { format!("{name}:{port}") } else { format!("{name}:{port} ({ip})") };
         door(name, place, SocketAddr::new(ip, port), is_tls, config, is_served)
