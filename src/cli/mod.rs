@@ -7,9 +7,12 @@
 
 mod ask;
 mod check;
+mod doctor;
+mod finding;
+mod look;
 mod output;
+mod peek;
 mod place;
-mod probe;
 mod room;
 mod serve;
 mod setup;
@@ -42,6 +45,7 @@ Examples:
   sarangbang setup                       make the administrator's account
   sarangbang user add alice              make another account
   sarangbang check                       look for what is wrong before starting
+  sarangbang doctor                      examine the installation: names, certificate, disk, clock
 
 Configuration: defaults < sarangbang.toml < SARANGBANG_* variables < flags.
 Everything that changes data works while the server runs.
@@ -57,6 +61,7 @@ enum Verb {
     Room(room::Room),
     Token(token::Token),
     Check(check::Check),
+    Doctor(doctor::Doctor),
 }
 
 impl Cli {
@@ -78,6 +83,7 @@ impl Cli {
             Verb::Room(verb) => verb.run(&self.place).await.map(done),
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
             Verb::Check(verb) => verb.run(&self.place).await,
+            Verb::Doctor(verb) => verb.run(&self.place).await,
         }
     }
 }

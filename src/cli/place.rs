@@ -21,6 +21,27 @@ pub(super) struct Place {
     data: Option<String>,
 }
 
+/// The flags of `serve` that the verbs take which look at what it would do.
+#[derive(Args)]
+pub(super) struct Plan {
+    /// Look at this address instead of the configured one, as `serve --listen` would use it
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Look at this name, as `serve --domain` would serve it; may be given several times
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+    /// The mail address that `serve --acme-email` would be given
+    #[arg(long, value_name = "MAIL")]
+    acme_email: Option<String>,
+}
+
+impl Plan {
+    /// Everything that the configuration of that server would be made of.
+    pub(super) fn sources(self, place: &Place) -> Sources {
+        Sources { listen: self.listen, domain: self.domain, acme_email: self.acme_email, ..place.sources() }
+    }
+}
+
 /// A command that cannot be done as it was given: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
+/// From which port on no right is needed, as Linux has it where nobody changed it.
+const FIRST_FREE_PORT: u16 = 1_024;
 /// Connections that the kernel queues for us: everybody comes back at once after a restart.
 const BACKLOG: u32 = 4_096;
 
@@ -15,8 +17,9 @@ const BACKLOG: u32 = 4_096;
 /// When it cannot be had; the message says what to do.
 pub fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     opened(address, open).map_err(|(address, error)| {
-        let advice = advice(address, key, &error);
-        anyhow::Error::new(error).context(advice)
+        let choose = if key == "listen" { "--listen or the key listen".into() } else { format!("the key {key}") };
+        let (problem, fix) = cannot_listen(&error, address, &choose);
+        anyhow::anyhow!("cannot listen: {problem}; {fix}")
     })
 }
 
@@ -50,24 +53,32 @@ fn is_without_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(NO_SUCH_FAMILY) || error.kind() == ErrorKind::AddrNotAvailable
 }
 
-fn advice(address: SocketAddr, key: &str, error: &io::Error) -> String {
-    let flag = if key == "listen" { "--listen or " } else { "" };
-    let fix = match error.kind() {
-        ErrorKind::AddrInUse => {
-            format!("another program uses that port; end it, or choose another port with {flag}the key {key}")
-        }
-        ErrorKind::PermissionDenied if address.port() < 1_024 => format!(
-            "ports below 1024 need a right. Give it with AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit \
-             under systemd, with `setcap cap_net_bind_service=+ep` on the program, or for everybody with `sysctl \
-             net.ipv4.ip_unprivileged_port_start={}`; or choose another port with {flag}the key {key}",
-            address.port()
+/// Why an address cannot be listened on, and what to do, where `choose` is how another one is chosen.
+pub fn cannot_listen(e: &io::Error, address: SocketAddr, choose: &str) -> (String, String) {
+    match e.kind() {
+        ErrorKind::AddrInUse => (
+            format!("{address} is taken by another program"),
+            format!("stop that one (`ss -ltnp` shows it), or choose another port with {choose}"),
         ),
-        ErrorKind::AddrNotAvailable => {
-            format!("this host has no such address; take one that it has, or 0.0.0.0 for all, with {flag}the key {key}")
+        ErrorKind::PermissionDenied => {
+            let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+            let first = first.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(FIRST_FREE_PORT);
+            (
+                format!("{address} may not be used by this user: ports below {first} need a right"),
+                format!(
+                    "give it under systemd (AmbientCapabilities=CAP_NET_BIND_SERVICE, or a socket unit), by `setcap \
+                     cap_net_bind_service=+ep` on the program, or to everybody by `sysctl \
+                     net.ipv4.ip_unprivileged_port_start={}`; or choose a higher port with {choose}",
+                    address.port()
+                ),
+            )
         }
-        _ => format!("choose another address with {flag}the key {key}"),
-    };
-    format!("cannot listen on {address}: {fix}")
+        ErrorKind::AddrNotAvailable => (
+            format!("{} is no address of this computer", address.ip()),
+            format!("choose one that is with {choose}; 0.0.0.0 stands for all of them"),
+        ),
+        _ => (format!("{address} cannot be used: {e}"), format!("choose another address with {choose}")),
+    }
 }
 
 #[cfg(test)]
@@ -107,18 +118,23 @@ mod tests {
         let first = listen("127.0.0.1:0".parse().unwrap(), "listen").unwrap();
         let error = listen(first.local_addr().unwrap(), "tls.redirect_listen").unwrap_err();
         let line = format!("{error:#}");
-        assert!(
-            line.contains("another program uses that port") && line.contains("the key tls.redirect_listen"),
-            "{line}"
-        );
+        assert!(line.contains("taken by another program") && line.contains("the key tls.redirect_listen"), "{line}");
         assert!(!line.contains('\n') && !line.contains("--listen"), "{line}");
     }
 
     #[test]
-    fn a_missing_right_is_told_with_every_way_to_give_it() {
-        let line = advice("[::]:80".parse().unwrap(), "listen", &ErrorKind::PermissionDenied.into());
-        for part in ["CAP_NET_BIND_SERVICE", "setcap", "ip_unprivileged_port_start=80", "socket unit", "--listen"] {
-            assert!(line.contains(part), "{line}");
+    fn each_reason_has_its_own_fix() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 443));
+        for (kind, part) in [
+            (ErrorKind::AddrInUse, "ss -ltnp"),
+            (ErrorKind::PermissionDenied, "CAP_NET_BIND_SERVICE"),
+            (ErrorKind::PermissionDenied, "setcap"),
+            (ErrorKind::PermissionDenied, "ip_unprivileged_port_start=443"),
+            (ErrorKind::AddrNotAvailable, "0.0.0.0"),
+            (ErrorKind::Unsupported, "another address"),
+        ] {
+            let (_, fix) = cannot_listen(&kind.into(), address, "--listen");
+            assert!(fix.contains(part) && fix.contains("--listen"), "{fix}");
         }
     }
 }

@@ -12,5 +12,5 @@ mod systemd;
 
 pub use data::{new_signing_key, open_store, signing_keys};
 pub use files::raise_file_limit;
-pub use listen::listen;
+pub use listen::{cannot_listen, listen};
 pub use systemd::{Handed, sockets};

@@ -37,3 +37,14 @@ pub struct Slice {
     /// The newest offset of the log; 0 while it never had an entry.
     pub last: u64,
 }
+
+/// What a look for damage came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Examined {
+    /// Everything was looked at, and nothing was found.
+    Sound,
+    /// Nothing was found until the time was over.
+    Unfinished,
+    /// What was found, in the backend's words; a few of them.
+    Damaged(Vec<String>),
+}

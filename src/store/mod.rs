@@ -19,7 +19,7 @@ use std::future::Future;
 use tokio::sync::oneshot::error::RecvError;
 
 pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
-pub use answer::{Appended, Entered, Slice};
+pub use answer::{Appended, Entered, Examined, Slice};
 pub use error::StoreError;
 pub use tail::{Event, Tail};
 
@@ -284,6 +284,15 @@ impl Store {
     /// [`StoreError::Unavailable`] with the cause: nothing can be read, the last write failed, the writer has ended.
     pub async fn ready(&self) -> Result<()> {
         each_backend!(self, s => s.ready().await)
+    }
+
+    /// Looks for damage in all that is there, for a few seconds at most: whoever cannot look at everything in that time
+    /// says so. In the lane of pages, so that nobody who talks waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when nothing can be read.
+    pub async fn examine(&self) -> Result<Examined> {
+        each_backend!(self, s => s.examine().await)
     }
 
     /// Ends the store: everything asked for before is settled when this returns.

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The two files.
-pub(super) struct Files {
+pub struct Files {
     cert: PathBuf,
     key: PathBuf,
     /// What the last look came to, so that one bad pair is told once.
@@ -27,24 +27,50 @@ pub(super) struct Files {
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FilesError {
-    #[error("{path} cannot be read: {cause}; name a file that the server's user may read", path = path.display())]
-    Unreadable { path: PathBuf, cause: std::io::Error },
-    #[error("{path} is larger than 1 MiB, so that it is no PEM file of a certificate", path = path.display())]
-    TooLarge { path: PathBuf },
+pub enum FilesError {
+    /// A file is not there, or not for this user.
+    #[error("{path} cannot be read: {cause}; name a file that the server's user may read", path = path.display(), cause = plain(cause))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// A file is something else.
+    #[error("{path} is larger than 1 MiB, so that it is no PEM file of a certificate; name another", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others may read the key.
     #[error("{path} holds a private key, and everybody on this computer may read it; run: chmod o-rwx {path}", path = path.display())]
-    Exposed { path: PathBuf },
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The two are no pair.
     #[error("{cert} and {key}: {cause}", cert = cert.display(), key = key.display())]
-    Unfit { cert: PathBuf, key: PathBuf, cause: PairError },
+    Unfit {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's.
+        key: PathBuf,
+        /// What does not fit.
+        cause: PairError,
+    },
 }
 
 impl Files {
-    pub(super) fn new(cert: &Path, key: &Path) -> Self {
+    /// The two of these names.
+    pub fn new(cert: &Path, key: &Path) -> Self {
         Self { cert: cert.to_owned(), key: key.to_owned(), last: Mutex::default() }
     }
 
     /// The pair that stands in them now.
-    pub(super) fn read(&self) -> Result<Pair, FilesError> {
+    ///
+    /// # Errors
+    /// [`FilesError`], which says how to mend it.
+    pub fn read(&self) -> Result<Pair, FilesError> {
         let chain = read(&self.cert)?;
         let key = read(&self.key)?;
         let exposed = std::fs::metadata(&self.key).is_ok_and(|file| file.permissions().mode() & 0o007 != 0);
@@ -87,6 +113,11 @@ impl Files {
             self.reload(certificates);
         }
     }
+}
+
+/// What the operating system says, without its number.
+fn plain(cause: &std::io::Error) -> String {
+    cause.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FilesError> {

@@ -8,6 +8,7 @@
 mod certificates;
 mod files;
 mod handshake;
+mod leaf;
 mod pair;
 mod self_signed;
 
@@ -18,7 +19,9 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 
 pub use certificates::{Certificates, Standing};
+pub use files::{Files, FilesError};
 pub use handshake::{ACME_TLS_ALPN, Handshakes};
+pub use leaf::Leaf;
 pub use pair::{Pair, PairError};
 
 use crate::config::{Config, TlsMode};

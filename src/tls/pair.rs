@@ -26,19 +26,21 @@ pub struct Pair {
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
     /// The chain is no PEM, or holds no certificate.
-    #[error("there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----)")]
+    #[error("there is no certificate in it; tls.cert has to be PEM (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
     /// The key is no PEM, or holds no key.
-    #[error("there is no private key in it (PEM, -----BEGIN PRIVATE KEY-----, without a password)")]
+    #[error("there is no private key in it; tls.key has to be PEM (-----BEGIN PRIVATE KEY-----) without a password")]
     NoKey,
     /// The first certificate cannot be read.
-    #[error("the first certificate cannot be read: {0}")]
+    #[error("the first certificate cannot be read ({0}); the server's own has to stand first")]
     BadCertificate(String),
     /// The key is of a kind that TLS does not use here.
-    #[error("the private key cannot be used: ECDSA (P-256, P-384), Ed25519 and RSA keys can")]
+    #[error("the private key is of a kind that cannot be used; ECDSA (P-256, P-384), Ed25519 and RSA keys can")]
     BadKey,
     /// The key is another certificate's.
-    #[error("the private key is not that of the first certificate in the chain")]
+    #[error(
+        "the private key is not that of the first certificate in the chain; name the two that were made together, and the server's own certificate first"
+    )]
     Mismatch,
 }
 
@@ -119,7 +121,8 @@ impl fmt::Debug for Pair {
     }
 }
 
-fn name(name: &GeneralName<'_>) -> Option<String> {
+/// A name or an address as it is written; `None` for what no server is called by.
+pub(super) fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(name.to_lowercase()),
         GeneralName::IPAddress(bytes) => match bytes.len() {

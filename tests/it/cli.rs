@@ -195,7 +195,9 @@ fn check_finds_a_taken_address_and_says_how_to_go_on() {
 #[test]
 fn the_help_of_every_verb_shows_an_example() {
     let house = House::new();
-    for verb in ["", "serve", "setup", "user", "user add", "user passwd", "room", "room delete", "token", "check"] {
+    for verb in
+        ["", "serve", "setup", "user", "user add", "user passwd", "room", "room delete", "token", "check", "doctor"]
+    {
         let arguments: Vec<_> = verb.split_whitespace().chain(["--help"]).collect();
         let help = house.text(&arguments);
         assert!(help.contains("Example") && help.contains(&format!("sarangbang {verb}")), "{verb}: {help}");

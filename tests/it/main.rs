@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod crowd;
 mod defects;
+mod doctor;
 mod faults;
 mod ports;
 mod protocol_document;

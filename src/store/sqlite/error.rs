@@ -32,6 +32,16 @@ pub enum OpenError {
         /// The newest that this binary knows.
         known: i64,
     },
+    /// The file was written by an earlier version, and whoever opens it only looks.
+    #[error("{} has schema version {found}, and this sarangbang makes {known} of it; the next start does, so make a copy before if you might go back", .path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest that this binary knows.
+        known: i64,
+    },
     /// The file is not a database, or one of another program.
     #[error("{} is not a Sarangbang database; move it away, or choose another data folder", .path.display())]
     Foreign {

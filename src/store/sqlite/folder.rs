@@ -41,6 +41,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder as it is.
+    pub(super) fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The database file.
     pub(super) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)

@@ -19,6 +19,7 @@ mod connection;
 mod doubt;
 mod entries;
 mod error;
+mod examine;
 mod fault;
 mod folder;
 mod health;
@@ -71,6 +72,8 @@ pub enum Mode {
     Serve,
     /// The command line, beside a running server or without one: it reads and administers, and nobody enters.
     Admin,
+    /// Whoever examines what is there: reads, makes nothing, and leaves an older file as it is.
+    Look,
 }
 
 /// What the operator decides about the store.
@@ -119,15 +122,18 @@ impl Sqlite {
     }
 
     fn open_at(folder: &Path, mode: Mode, settings: &Settings, rhythm: Rhythm) -> std::result::Result<Self, OpenError> {
-        let folder = Folder::prepare(folder)?;
+        let folder = if mode == Mode::Look { Folder::existing(folder) } else { Folder::prepare(folder)? };
         let lock = match mode {
             Mode::Serve => Some(folder.lock()?),
-            Mode::Admin => None,
+            Mode::Admin | Mode::Look => None,
         };
         let database = folder.database();
         let broken = |cause| OpenError::broken(&database, cause);
         let mut connection = connection::writer(&database, settings.durable).map_err(broken)?;
-        schema::migrate(&mut connection, &database)?;
+        match mode {
+            Mode::Serve | Mode::Admin => schema::migrate(&mut connection, &database)?,
+            Mode::Look => schema::newest(&mut connection, &database)?,
+        }
         if mode == Mode::Serve {
             boot::end_leases(&mut connection, (rhythm.clock)(), settings.locale).map_err(broken)?;
         }
@@ -256,7 +262,7 @@ impl Sqlite {
     }
 
     fn not_a_server(&self) -> Option<StoreError> {
-        (self.shared.mode == Mode::Admin)
+        (self.shared.mode != Mode::Serve)
             .then(|| StoreError::Unavailable("only the server's own process enters rooms and speaks in them".into()))
     }
 

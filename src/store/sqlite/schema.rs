@@ -115,6 +115,20 @@ CREATE TABLE kept (
 
 /// Brings the file to the newest version.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    for version in version(connection, path)?..STEPS.len() as i64 {
+        step(connection, version).map_err(|cause| OpenError::broken(path, cause))?;
+    }
+    Ok(())
+}
+
+/// Refuses a file that is not of the newest version, and leaves it as it is.
+pub(super) fn newest(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let (found, known) = (version(connection, path)?, STEPS.len() as i64);
+    if found < known { Err(OpenError::Older { path: path.to_owned(), found, known }) } else { Ok(()) }
+}
+
+/// The version of the file, which is ours and no newer than what is known.
+fn version(connection: &mut Connection, path: &Path) -> Result<i64, OpenError> {
     let broken = |cause| OpenError::broken(path, cause);
     let known = STEPS.len() as i64;
     // Looked at under the write lock: two processes may meet on a new file.
@@ -129,10 +143,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     transaction.commit().map_err(broken)?;
-    for version in found..known {
-        step(connection, version).map_err(broken)?;
-    }
-    Ok(())
+    Ok(found)
 }
 
 fn step(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
@@ -150,7 +161,7 @@ fn step(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
-    fn version(connection: &Connection) -> i64 {
+    fn user_version(connection: &Connection) -> i64 {
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
     }
 
@@ -158,9 +169,19 @@ mod tests {
     fn an_empty_file_becomes_the_newest_version_and_stays_it() {
         let mut file = Connection::open_in_memory().unwrap();
         migrate(&mut file, Path::new("x")).unwrap();
-        assert_eq!(version(&file), STEPS.len() as i64);
+        assert_eq!(user_version(&file), STEPS.len() as i64);
         migrate(&mut file, Path::new("x")).unwrap();
-        assert_eq!(version(&file), STEPS.len() as i64);
+        assert_eq!(user_version(&file), STEPS.len() as i64);
+    }
+
+    #[test]
+    fn who_only_looks_leaves_an_older_file_as_it_is() {
+        let mut file = Connection::open_in_memory().unwrap();
+        step(&mut file, 0).unwrap();
+        assert!(matches!(newest(&mut file, Path::new("x")), Err(OpenError::Older { found: 1, .. })));
+        assert_eq!(user_version(&file), 1);
+        migrate(&mut file, Path::new("x")).unwrap();
+        newest(&mut file, Path::new("x")).unwrap();
     }
 
     #[test]
@@ -170,7 +191,7 @@ mod tests {
         file.pragma_update(None, "user_version", 99).unwrap();
         let refusal = migrate(&mut file, Path::new("x")).unwrap_err();
         assert!(matches!(refusal, OpenError::Newer { found: 99, .. }));
-        assert_eq!(version(&file), 99);
+        assert_eq!(user_version(&file), 99);
     }
 
     #[test]

@@ -1,0 +1,249 @@
+//! The names of this service: where DNS leads, and whether that is here.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::super::finding::Finding;
+use super::super::peek::{Peek, PeekError, Speech, brief};
+use super::{ANSWER_WAIT, LOOKUP_WAIT, is_acme};
+use crate::config::Config;
+
+/// Addresses that stand for the internet: the routing table is asked about them, and nothing is sent.
+const FAR_V4: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
+const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111);
+
+/// Addresses of a name that are tried.
+const ADDRESSES_MAX: usize = 8;
+
+/// Looks at every name, all at the same time.
+pub(super) async fn look(config: &Config, is_served: bool) -> Vec<Finding> {
+    let here = Here { v4: way_out(FAR_V4.into()), v6: way_out(FAR_V6.into()) };
+    join_all(config.domain.iter().map(|name| one(name, config, is_served, &here))).await.into_iter().flatten().collect()
+}
+
+/// How this computer is connected.
+struct Here {
+    /// The address by which it reaches the internet.
+    v4: Option<IpAddr>,
+    v6: Option<IpAddr>,
+}
+
+async fn one(name: &str, config: &Config, is_served: bool, here: &Here) -> Vec<Finding> {
+    let addresses = match resolve(name, 0, LOOKUP_WAIT).await {
+        Ok(addresses) => addresses,
+        Err(why) if why.contains("temporary failure") || why.contains("no name server") => {
+            let fix = "look at the network and the name servers of this host (/etc/resolv.conf)";
+            return vec![Finding::error("dns", format!("{name} {why}"), fix)];
+        }
+        Err(why) => {
+            let fix = format!(
+                "make an A record for it that holds this host's public IPv4 address; `dig +short {name}` shows when it is there"
+            );
+            return vec![Finding::error("dns", format!("{name} {why}"), fix)];
+        }
+    };
+    let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    let mut findings = vec![whose(name, &ips, is_ours, here)];
+    findings.extend(without_ipv6(name, &ips, here.v6.is_some(), config));
+    // Behind a proxy the names lead to it, by HTTPS.
+    let https = if is_acme(config) || !config.is_https() { 443 } else { config.listen.port() };
+    let mut doors = vec![(https, true)];
+    // It is the authority who asks there; that it cannot without a listener is said where the keys are looked at.
+    doors.extend((is_acme(config) && config.tls.redirect_listen.is_some()).then_some((80, false)));
+    // Each address for itself: that one of two leads elsewhere is what nobody sees who tries only once.
+    let is_in_reach = |ip: &&IpAddr| ip.is_ipv4() || here.v6.is_some() || is_ours(ip);
+    let tried = ips.iter().filter(is_in_reach).take(ADDRESSES_MAX);
+    let asked = tried.flat_map(|ip| doors.iter().map(move |(port, is_tls)| (*ip, *port, *is_tls)));
+    let asked = asked.map(|(ip, port, is_tls)| {
+        let place = if ips.len() == 1 { format!("{name}:{port}") } else { format!("{name}:{port} ({ip})") };
+        door(name, place, SocketAddr::new(ip, port), is_tls, config, is_served)
+    });
+    findings.extend(join_all(asked).await);
+    findings
+}
+
+/// The addresses of a name, or what is the matter.
+pub(super) async fn resolve(name: &str, port: u16, within: Duration) -> Result<Vec<SocketAddr>, String> {
+    match timeout(within, tokio::net::lookup_host((name, port))).await {
+        Ok(Ok(found)) => {
+            let mut addresses = Vec::new();
+            for address in found {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+            if addresses.is_empty() { Err("has no address".into()) } else { Ok(addresses) }
+        }
+        Ok(Err(e)) => Err(format!("does not resolve ({})", reason(&brief(&e)))),
+        Err(_) => Err(format!("does not resolve: no name server answered within {} seconds", within.as_secs())),
+    }
+}
+
+/// The resolver's words without those of whoever asked it.
+fn reason(text: &str) -> &str {
+    text.rsplit(": ").next().unwrap_or(text)
+}
+
+/// Whether the addresses are this computer's.
+fn whose(name: &str, ips: &[IpAddr], is_ours: impl Fn(&IpAddr) -> bool, here: &Here) -> Finding {
+    let shown = |ips: &[IpAddr]| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let others: Vec<IpAddr> = ips.iter().filter(|ip| !is_ours(ip)).copied().collect();
+    if let (true, Some(local)) = (others.is_empty(), ips.iter().find(|ip| !is_public(ip))) {
+        let message =
+            format!("{name} leads to {local} as this computer sees it, where nobody outside its network comes");
+        let fix = format!(
+            "fine for trying out; for others let DNS hold the public address, and look from outside: dig +short {name}"
+        );
+        return Finding::note("dns", message, fix);
+    }
+    if others.is_empty() {
+        return Finding::ok("dns", format!("{name} leads to {}, which is this computer", shown(ips)));
+    }
+    let own = [here.v4, here.v6].into_iter().flatten().collect::<Vec<_>>();
+    let own = if own.is_empty() { "none that leads out".into() } else { shown(&own) };
+    Finding::note(
+        "dns",
+        format!("{name} leads to {}, which is not an address of this computer ({own})", shown(&others)),
+        "right behind NAT, as on EC2, or a load balancer, if ports 443 and 80 lead on to here; else correct the record",
+    )
+}
+
+/// An AAAA record that leads nowhere is what most often keeps a certificate away: authorities and browsers try it first.
+fn without_ipv6(name: &str, ips: &[IpAddr], has_ipv6: bool, config: &Config) -> Option<Finding> {
+    let ip = ips.iter().find(|ip| ip.is_ipv6() && !ip.is_loopback())?;
+    if has_ipv6 {
+        return None;
+    }
+    let message = format!("{name} has the IPv6 address {ip}, and this computer has no way to IPv6; it is tried first");
+    let fix = "take the AAAA record away, or give this computer IPv6";
+    // A proxy in front may well speak IPv6.
+    let is_in_front = config.is_https() && config.trusted_proxies.is_empty();
+    Some(if is_in_front { Finding::error("dns", message, fix) } else { Finding::note("dns", message, fix) })
+}
+
+/// Whether we answer by that name at that port.
+async fn door(
+    name: &str,
+    place: String,
+    address: SocketAddr,
+    is_tls: bool,
+    config: &Config,
+    is_served: bool,
+) -> Finding {
+    let peek = Peek {
+        addresses: vec![address],
+        host: name.to_owned(),
+        speech: if is_tls { Speech::Tls } else { Speech::Plain },
+        as_proxy: false,
+    };
+    match peek.get("/about", ANSWER_WAIT).await {
+        Ok(answer) if is_tls && answer.is_sarangbang() => Finding::ok("ports", format!("{place} leads to Sarangbang")),
+        // The redirect listener says nothing of itself but where to go.
+        Ok(answer) if !is_tls && is_served && matches!(answer.status, 308 | 404 | 421) => {
+            Finding::ok("ports", format!("{place} answers, and redirects to HTTPS"))
+        }
+        Ok(_) | Err(PeekError::Foreign(_) | PeekError::Distrusted(_)) => {
+            let fix = match config.is_https() {
+                true => "stop it, or correct the record or the forwarding that leads there",
+                false => "let the proxy pass this name on to here",
+            };
+            Finding::error("ports", format!("{place} leads to another program"), fix)
+        }
+        Err(e) => {
+            let is_refused = matches!(&e, PeekError::Unreachable(e) if e.kind() == ErrorKind::ConnectionRefused);
+            if is_refused && !is_served {
+                return Finding::ok("ports", format!("at {place} nobody answers yet, as is right before the start"));
+            }
+            let message = format!("at {place} {e}");
+            // Our own address is not reached through anything that could be in the way.
+            if is_refused || is_ours(&address.ip()) {
+                let ours = config.tls.redirect_listen.filter(|_| !is_tls).unwrap_or(config.listen);
+                return Finding::error(
+                    "ports",
+                    message,
+                    format!("let that port lead to {ours}, where this server listens"),
+                );
+            }
+            let fix = format!(
+                "let TCP port {} in (firewall, security group, router); not every router leads back, so look from outside too",
+                address.port()
+            );
+            Finding::note("ports", message, fix)
+        }
+    }
+}
+
+/// Whether an address is this computer's: only such a one can be bound.
+fn is_ours(ip: &IpAddr) -> bool {
+    UdpSocket::bind((*ip, 0)).is_ok()
+}
+
+/// The address by which packets to that one would leave; none where there is no way.
+fn way_out(far: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((far, 53)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+fn is_public(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()),
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::finding::Level;
+    use crate::config::TlsMode;
+
+    const HERE: Here = Here { v4: Some(IpAddr::V4(Ipv4Addr::new(172, 31, 0, 5))), v6: None };
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn it_is_told_whose_the_addresses_are() {
+        let found = ips(&["203.0.113.7"]);
+        assert_eq!(whose("a.example", &found, |_| true, &HERE).level, Level::Ok);
+        let elsewhere = whose("a.example", &found, |_| false, &HERE);
+        assert!(elsewhere.level == Level::Note && elsewhere.message.contains("(172.31.0.5)"), "{elsewhere:?}");
+        assert!(elsewhere.fix.unwrap().contains("EC2"));
+        let local = whose("a.example", &ips(&["127.0.1.1"]), |_| true, &HERE);
+        assert!(local.level == Level::Note && local.message.contains("nobody outside"), "{local:?}");
+    }
+
+    #[test]
+    fn an_ipv6_address_without_a_way_to_ipv6_is_an_error_unless_a_proxy_stands_before() {
+        let found = ips(&["203.0.113.7", "2001:db8::7"]);
+        let mut config = Config::default();
+        config.tls.mode = TlsMode::Acme;
+        assert_eq!(without_ipv6("a.example", &found, false, &config).unwrap().level, Level::Error);
+        assert!(without_ipv6("a.example", &found, true, &config).is_none());
+        assert!(without_ipv6("a.example", &found[..1], false, &config).is_none());
+        config.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        assert_eq!(without_ipv6("a.example", &found, false, &config).unwrap().level, Level::Note);
+    }
+
+    #[test]
+    fn an_address_of_this_computer_can_be_told() {
+        assert!(is_ours(&ips(&["127.0.0.1"])[0]) && !is_ours(&ips(&["203.0.113.7"])[0]));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_is_an_error_with_the_record_to_make() {
+        let config = Config { domain: vec!["nowhere.invalid".into()], ..Config::default() };
+        let findings = look(&config, false).await;
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(finding.level == Level::Error && finding.fix.as_ref().unwrap().contains("A record"), "{finding:?}");
+    }
+}
