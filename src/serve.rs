@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(tls) => serve_on(listener, tls.handshakes(door, &config), handle.clone(), app, &config)?,
         None => serve_on(listener, door, handle.clone(), app, &config)?,
     };
-    let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
+    let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;
 
