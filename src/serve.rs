@@ -64,6 +64,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(tls) => serve_on(listener, tls.handshakes(door, &config), handle.clone(), app, &config)?,
         None => serve_on(listener, door, handle.clone(), app, &config)?,
     };
+    if let (Some(tls), Some(redirect)) = (&tls, config.tls.redirect_listen) {
+        let (names, https_port) = (config.domain.clone(), address.port());
+        let app = http::redirect(Arc::clone(&tls.certificates), names, https_port);
+        let door = Door::new(config.limits.connections_max, false);
+        serve_on(listen(redirect)?, door, handle.clone(), app, &config)?;
+    }
     let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;

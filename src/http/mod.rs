@@ -23,6 +23,7 @@ pub mod origin;
 mod pages;
 pub mod peer;
 mod quota;
+mod redirect;
 mod rooms;
 mod socket;
 mod turns;
@@ -37,6 +38,7 @@ use axum::routing::{get, post};
 
 pub use door::Door;
 pub use edge::{Edge, SetupKey};
+pub use redirect::redirect;
 pub use socket::Places;
 
 /// Every route. The layers below them run from the last to the first.

@@ -42,6 +42,12 @@ impl Certificates {
         }
     }
 
+    /// With one that nobody else signed, for tests of other layers.
+    #[cfg(test)]
+    pub(crate) fn of_nobody(names: &[String]) -> anyhow::Result<Self> {
+        super::self_signed::made(names).map(Self::new)
+    }
+
     /// The pair in force.
     pub fn pair(&self) -> Pair {
         self.pair.read().clone()
@@ -67,12 +73,12 @@ impl Certificates {
     }
 
     /// Answers an authority's handshake for a name with this certificate.
-    pub(super) fn answer_tls(&self, name: &str, certificate: Arc<CertifiedKey>) {
+    pub(crate) fn answer_tls(&self, name: &str, certificate: Arc<CertifiedKey>) {
         self.tls_answers.write().insert(name.to_owned(), certificate);
     }
 
     /// Answers an authority's request for a token with this text.
-    pub(super) fn answer_http(&self, token: &str, text: &str) {
+    pub(crate) fn answer_http(&self, token: &str, text: &str) {
         self.http_answers.write().insert(token.to_owned(), text.to_owned());
     }
 

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
 use time::{Duration, OffsetDateTime};
 
 use super::Pair;
@@ -61,6 +61,7 @@ pub(super) fn pem(names: &[String]) -> anyhow::Result<(String, String)> {
         CertificateParams::new(names.to_vec()).context("no certificate is possible for these names")?;
     certificate.distinguished_name = DistinguishedName::new();
     certificate.distinguished_name.push(DnType::CommonName, "Sarangbang self-signed");
+    certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let now = OffsetDateTime::from(SystemTime::now());
     certificate.not_before = now - BACKDATED;
     certificate.not_after = now + LIFETIME;

@@ -19,4 +19,5 @@ mod spec_send;
 mod spec_subscribe;
 mod spec_transactions;
 mod talk;
+mod tls;
 mod websocket;

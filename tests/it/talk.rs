@@ -173,3 +173,15 @@ async fn who_only_listens_may_prolong_the_session_with_a_newer_token() {
     client.send(&format!("SEND\ndestination:/pub/chat/token\ntoken:{}\n\n\0", server.token("b"))).await;
     assert_eq!(client.error().await.0.header("code"), Some("token_of_another"));
 }
+
+#[tokio::test]
+async fn over_tls_a_message_comes_as_over_plain_tcp() {
+    let server = Server::builder().set("tls.mode", "self-signed").start().await;
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let room = server.room("a").await;
+    let mut somebody = server.connect("a").await;
+    somebody.subscribe("s", room, "").await;
+    somebody.say(room, "hello", "").await;
+    assert_eq!(somebody.message().await.json()["type"], "ENTER");
+    assert_eq!(somebody.message().await.json()["message"], "hello");
+}

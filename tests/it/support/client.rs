@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 
 use super::PATIENCE;
+use super::secure::{AnyStream, Duplex};
 
 /// A STOMP frame as it came: nothing unescaped, nothing left out.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,7 @@ impl Frame {
 
 /// One socket.
 pub(crate) struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<AnyStream>,
     token: String,
 }
 
@@ -57,22 +58,27 @@ impl Client {
         Self::over(stream, authority, path, protocol).await
     }
 
-    /// Opens a WebSocket over a stream.
-    pub(crate) async fn over(stream: TcpStream, authority: &str, path: &str, protocol: Option<&str>) -> Self {
+    /// Opens a WebSocket over a stream, be it TCP or TLS.
+    pub(crate) async fn over(
+        stream: impl Duplex + 'static,
+        authority: &str,
+        path: &str,
+        protocol: Option<&str>,
+    ) -> Self {
         let url = format!("ws://{authority}{path}");
         let mut builder = ClientBuilder::new().uri(&url).unwrap();
         if let Some(protocol) = protocol {
             let name = "sec-websocket-protocol".parse().unwrap();
             builder = builder.add_header(name, protocol.parse().unwrap()).unwrap();
         }
-        let (socket, _) = builder.connect_on(stream).await.unwrap();
+        let (socket, _) = builder.connect_on(Box::new(stream) as AnyStream).await.unwrap();
         Self { socket, token: String::new() }
     }
 
     /// The same over a stream that may break at any moment.
-    pub(crate) async fn try_over(stream: TcpStream, authority: &str) -> Option<Self> {
+    pub(crate) async fn try_over(stream: impl Duplex + 'static, authority: &str) -> Option<Self> {
         let url = format!("ws://{authority}/ws-stomp");
-        let opened = ClientBuilder::new().uri(&url).unwrap().connect_on(stream).await;
+        let opened = ClientBuilder::new().uri(&url).unwrap().connect_on(Box::new(stream) as AnyStream).await;
         opened.ok().map(|(socket, _)| Self { socket, token: String::new() })
     }
 

@@ -1,7 +1,9 @@
 //! What the tests stand on: a server of their own, and clients that take nothing for granted.
 
+pub(crate) mod ca;
 mod client;
 pub(crate) mod raw;
+pub(crate) mod secure;
 mod server;
 pub(crate) mod speaker;
 

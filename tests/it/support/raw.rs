@@ -1,8 +1,9 @@
-//! A bare TCP connection to the server: requests and WebSocket frames made by hand, as wrong as a test wants them.
+//! A bare connection to the server: requests and WebSocket frames made by hand, as wrong as a test wants them.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
+use super::secure::AnyStream;
 use super::{PATIENCE, Server};
 
 /// A whole opening handshake (RFC 6455, section 1.3) but for its first line, `Host` and the blank line.
@@ -20,7 +21,7 @@ pub(crate) const PONG: u8 = 0xA;
 
 /// One connection.
 pub(crate) struct Raw {
-    stream: TcpStream,
+    stream: AnyStream,
     inbox: Vec<u8>,
 }
 
@@ -95,10 +96,13 @@ impl Server {
 }
 
 impl Raw {
-    /// A TCP connection.
+    /// A connection, with TLS where the server speaks that.
     pub(crate) async fn open(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.authority()).await.unwrap();
-        stream.set_nodelay(true).unwrap();
+        Self::over(server.stream().await)
+    }
+
+    /// The same over a stream that is there already.
+    pub(crate) fn over(stream: AnyStream) -> Self {
         Self { stream, inbox: Vec::new() }
     }
 
@@ -106,7 +110,7 @@ impl Raw {
     pub(crate) async fn narrow(server: &Server) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(8 * 1024).unwrap();
-        Self { stream: socket.connect(server.authority().parse().unwrap()).await.unwrap(), inbox: Vec::new() }
+        Self::over(server.secured(socket.connect(server.authority().parse().unwrap()).await.unwrap()).await)
     }
 
     /// Makes it a WebSocket.

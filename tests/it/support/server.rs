@@ -9,14 +9,18 @@ use sarangbang::chat::{Limits, Locale, Name, Role, Room, RoomId};
 use sarangbang::store::sqlite::{Mode, Settings, Sqlite};
 use sarangbang::store::{NewAccount, Secret, Store};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use super::Client;
+use super::secure::{AnyStream, secure};
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
-    /// Its base, such as `http://127.0.0.1:4711`.
+    /// Its base, such as `http://127.0.0.1:4711`, or `https://` with TLS.
     pub(crate) url: String,
     folder: TempDir,
+    /// Where it listens; another than `url` says where that goes by a name.
+    address: String,
     flags: Vec<(String, String)>,
     process: Child,
     admin: Store,
@@ -26,6 +30,7 @@ pub(crate) struct Server {
 /// How a server is to be started.
 #[derive(Default)]
 pub(crate) struct ServerBuilder {
+    listen: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -37,14 +42,22 @@ impl ServerBuilder {
         self
     }
 
+    /// At this address instead of a free port.
+    pub(crate) fn listen(mut self, address: impl ToString) -> Self {
+        self.listen = Some(address.to_string());
+        self
+    }
+
     /// Starts it; returns once it says that it is ready.
     pub(crate) async fn start(self) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let (process, url) = spawn(&data_in(folder.path()), "127.0.0.1:0", &self.environment);
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:0");
+        let (process, url) = spawn(&data_in(folder.path()), listen, &self.environment);
+        let address = self.listen.unwrap_or_else(|| url.split_once("://").unwrap().1.to_owned());
         let admin = open_admin(&data_in(folder.path()));
         let keys = admin.signing_keys().await.unwrap();
         let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), 60);
-        Server { url, folder, flags: self.environment, process, admin, tokens }
+        Server { url, folder, address, flags: self.environment, process, admin, tokens }
     }
 }
 
@@ -77,7 +90,29 @@ impl Server {
 
     /// `host:port`.
     pub(crate) fn authority(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.split_once("://").unwrap().1
+    }
+
+    /// A connection to it, with TLS where it speaks that.
+    pub(crate) async fn stream(&self) -> AnyStream {
+        let stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        self.secured(stream).await
+    }
+
+    /// The same over a TCP connection that is there already.
+    pub(crate) async fn secured(&self, stream: TcpStream) -> AnyStream {
+        if self.url.starts_with("https://") {
+            let host = self.authority().rsplit_once(':').map_or(self.authority(), |(host, _)| host);
+            Box::new(secure(stream, host.trim_matches(['[', ']'])).await.unwrap())
+        } else {
+            Box::new(stream)
+        }
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.data().with_extension("log")).unwrap()
     }
 
     /// A store handle as the command line has it, beside the running server.
@@ -124,7 +159,7 @@ impl Server {
 
     /// A socket that has said nothing yet.
     pub(crate) async fn socket(&self) -> Client {
-        Client::open(self.authority(), "/ws-stomp", None).await
+        Client::over(self.stream().await, self.authority(), "/ws-stomp", None).await
     }
 
     /// SIGKILL: no goodbye.
@@ -153,8 +188,7 @@ impl Server {
 
     /// Starts it again at the same address with the same data.
     pub(crate) async fn restart(&mut self) {
-        let address = self.authority().to_owned();
-        (self.process, self.url) = spawn(&self.data(), &address, &self.flags);
+        (self.process, self.url) = spawn(&self.data(), &self.address, &self.flags);
         self.admin = open_admin(&self.data());
     }
 
