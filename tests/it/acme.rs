@@ -47,7 +47,7 @@ async fn a_certificate_is_got_by_http_01() {
     let chain = certified(&pebble, NAME).await;
     assert_eq!(chain.len(), 2, "the intermediate comes with it");
     eventually("it is ready", || async { obstacle(&server).await.is_none() }).await;
-    assert!(pebble.log().contains("http-01") && !pebble.log().contains("tls-alpn-01 challenge"), "{}", pebble.log());
+    assert!(pebble.log().contains("validate w/ HTTP"), "{}", pebble.log());
     // Browsers may be told to come by HTTPS alone from now on.
     let page = server.http("GET", "/login", "", "").await;
     assert!(page.header("strict-transport-security").is_some());
@@ -100,7 +100,7 @@ async fn a_certificate_is_renewed_at_two_thirds_of_its_life_without_a_restart() 
     let renewed = shown(at, NAME, &root).await.unwrap();
     let (_, read) = X509Certificate::from_der(&renewed[0]).unwrap();
     let after = read.validity().not_before.timestamp() - begin;
-    assert!((10..=12).contains(&after), "renewed after {after} of 15 seconds");
+    assert!((9..=11).contains(&after), "renewed after {after} of 15 seconds");
     assert_ne!(X509Certificate::from_der(&first[0]).unwrap().1.public_key(), read.public_key(), "with a fresh key");
     // A socket that was open before is none the wiser.
     let room = server.room("사랑방").await;
@@ -155,7 +155,8 @@ async fn an_authority_that_cannot_prove_the_name_is_quoted_in_plain_words() {
     let pebble = Pebble::new().misled().start().await;
     let server = pebble.server(NAME).start().await;
     let words = told(&server, "the authority says about chat.test").await;
-    assert!(words.contains("ports 80 and 443 of this host have to be open") && !words.contains('\n'), "{words}");
+    assert!(words.contains("and by tls-alpn-01: the authority says about chat.test"), "{words}");
+    assert!(words.contains("DNS record has to point to this host") && !words.contains('\n'), "{words}");
     assert!(server.log().contains("there is no certificate yet"), "{}", server.log());
     let plan = plan(&server).await;
     assert_eq!((&plan["failures"], &plan["fell_over"], &plan["order"]), (&1.into(), &true.into(), &Value::Null));
@@ -195,6 +196,8 @@ async fn two_hundred_restarts_do_not_spend_the_limits() {
     let pebble = Pebble::new().misled().start().await;
     let started = Instant::now();
     let mut server = pebble.server(NAME).start().await;
+    // Killed before that, it would have to wait, and nothing would be seen.
+    eventually("there is an order", || async { pebble.orders() > 0 }).await;
     for turn in 0..200 {
         // At every stage of an attempt.
         tokio::time::sleep(Duration::from_millis(turn % 40)).await;

@@ -124,7 +124,7 @@ fn hint(kind: &str) -> Option<&'static str> {
         "dns" => "the name needs an A or AAAA record that points to this host",
         "connection" => "ports 80 and 443 of this host have to be open to the internet",
         "unauthorized" | "incorrectResponse" | "tls" => {
-            "somebody else may be answering there: does the name's DNS record point to this host?"
+            "the name's DNS record has to point to this host, and nobody else may answer in its place"
         }
         "caa" => "a CAA record of the domain forbids this authority",
         "rateLimited" => "one of its limits is reached; nothing but waiting helps",

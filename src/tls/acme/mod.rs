@@ -124,12 +124,14 @@ impl Keeper {
 
     /// One attempt, and another by the other way if the names could not be proven.
     async fn attempt(&mut self, mut plan: Plan, certificates: &Certificates) -> Result<i64, StoreError> {
+        let mut before = String::new();
         loop {
             self.authority.heard();
-            let failure = match self.order(&mut plan, certificates).await {
+            let mut failure = match self.order(&mut plan, certificates).await {
                 Ok(kept) => return self.take(kept, plan, certificates).await,
                 Err(failure) => failure,
             };
+            failure.words.insert_str(0, &before);
             let (now, asked) = (now_ms(), self.authority.heard().retry_after);
             plan.fail(now, &failure.words, failure.fate, asked, &self.settings.ways);
             let falls_over = plan.fall_over(now, failure.fate, &self.settings.ways);
@@ -140,6 +142,7 @@ impl Keeper {
                 return Ok(due);
             }
             let way = plan.way(&self.settings.ways);
+            before = format!("{}; and by {way}: ", failure.words);
             tracing::warn!(cause = failure.words, %way, "the names were not proven; trying the other way");
         }
     }

@@ -102,10 +102,20 @@ async fn prove(order: &mut Order, record: &OrderRecord, certificates: &Certifica
         let text = challenge.key_authorization();
         answer::give(certificates, record.way, &name, &challenge.token, &text).map_err(|error| ours(&error))?;
         if challenge.status == ChallengeStatus::Pending {
-            insist!(challenge.set_ready()).map_err(failed)?;
+            insist!(challenge.set_ready()).map_err(|error| unproven(&error, &name))?;
         }
     }
     insist!(order.poll_ready(&PATIENCE)).map(|_| ()).map_err(failed)
+}
+
+/// Some authorities look at once, and say what they saw in place of the challenge.
+fn unproven(error: &Error, name: &str) -> Failure {
+    match error {
+        Error::Api(problem) if Failure::of(error).fate == Fate::Dead => {
+            Failure::new(in_words(problem, Some(name)), proof_fate(problem))
+        }
+        error => Failure::of(error),
+    }
 }
 
 /// Fetches every authorization that is not known yet: one that failed is not skipped when it is called again.
@@ -120,7 +130,7 @@ async fn authorizations(order: &mut Order) -> Result<(), Error> {
 /// What a step came to: where the order is lost, the authority says more about it elsewhere.
 async fn settle(order: &mut Order, step: Result<(), Failure>) -> Result<(), Failure> {
     if let Err(failure) = &step {
-        if failure.fate != Fate::Dead {
+        if !matches!(failure.fate, Fate::Dead | Fate::Unproven) {
             return step;
         }
         insist!(refresh(order)).map_err(|error| Failure::of(&error))?;
