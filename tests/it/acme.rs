@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::CertificateDer;
 use sarangbang::store::Secret;
 use serde_json::Value;
+use tokio::net::TcpStream;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::support::authority::{Caddy, HTTP_PORT, Pebble, TLS_PORT, shown};
+use crate::support::authority::{Caddy, HTTP_PORT, Pebble, TLS_PORT, own_address, shown};
+use crate::support::secure::secure;
 use crate::support::{Server, eventually};
 
 const NAME: &str = "chat.test";
@@ -162,6 +164,69 @@ async fn an_authority_that_cannot_prove_the_name_is_quoted_in_plain_words() {
     assert_eq!((&plan["failures"], &plan["fell_over"], &plan["order"]), (&1.into(), &true.into(), &Value::Null));
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(pebble.orders(), 2, "one for each way, and then it waits");
+}
+
+#[tokio::test]
+async fn the_one_name_that_fails_is_told_from_the_others() {
+    let pebble = Pebble::new().start().await;
+    pebble.names.as_ref().unwrap().lead(pebble.address, "astray.test", own_address());
+    let server = pebble.server("chat.test,astray.test").start().await;
+    let words = told(&server, "the authority says").await;
+    assert!(words.contains("about astray.test") && !words.contains("about chat.test"), "{words}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_added_is_certified_while_the_old_certificate_serves() {
+    let mut pebble = Pebble::new().start().await;
+    let mut server = pebble.server(NAME).start().await;
+    let first = certified(&pebble, NAME).await;
+    eventually("it is kept", || async { plan(&server).await["order"].is_null() }).await;
+    server.kill();
+    // The authority forgets whom it knew, too.
+    let old_root = pebble.root();
+    pebble.stop();
+    pebble.run().await;
+    pebble.names.as_ref().unwrap().pause();
+    server.change("domain", "www.chat.test,chat.test");
+    server.restart().await;
+    assert_eq!(shown((pebble.address, TLS_PORT), NAME, &old_root).await, Some(first));
+    assert_eq!(obstacle(&server).await, None);
+    pebble.names.as_ref().unwrap().go_on();
+    certified(&pebble, "www.chat.test").await;
+    assert!(server.log().contains("does not know the kept account any more"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_changed_mail_address_is_told_to_the_authority() {
+    let pebble = Pebble::new().start().await;
+    let mut server = pebble.server(NAME).set("acme.email", "minji@example.com").start().await;
+    certified(&pebble, NAME).await;
+    eventually("it is kept", || async { plan(&server).await["order"].is_null() }).await;
+    server.kill();
+    server.change("acme.email", "jisoo@example.com");
+    server.change("domain", "www.chat.test");
+    server.restart().await;
+    certified(&pebble, "www.chat.test").await;
+    assert!(server.log().contains("was told the new acme.email"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn an_expired_certificate_goes_on_being_served_loudly() {
+    let mut pebble = Pebble::new().lasting(6).start().await;
+    let mut server = pebble.server(NAME).start().await;
+    let first = certified(&pebble, NAME).await;
+    pebble.stop();
+    // What was still good is no obstacle, and the failure is only a warning.
+    eventually("a renewal has failed", || async { server.log().contains("the certificate was not renewed") }).await;
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+    told(&server, "the certificate has expired").await;
+    let stream = TcpStream::connect((pebble.address, TLS_PORT)).await.unwrap();
+    let stream = secure(stream, NAME).await.unwrap();
+    assert_eq!(stream.get_ref().1.peer_certificates().unwrap(), first);
+    server.kill();
+    server.restart().await;
+    told(&server, "the certificate ended at 20").await;
+    assert!(server.log().contains("and is still served"), "{}", server.log());
 }
 
 #[tokio::test]

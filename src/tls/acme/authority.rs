@@ -173,9 +173,12 @@ fn unreachable(url: String, error: &hyper_util::client::legacy::Error) -> Troubl
         chain.push(cause.to_string());
         next = cause.source();
     }
-    let advice = if chain.iter().any(|text| text.contains("invalid peer certificate")) {
+    let says = |part: &str| chain.iter().any(|text| text.contains(part));
+    let advice = if says("certificate expired") || says("certificate not valid yet") {
+        "look at this host's clock"
+    } else if says("invalid peer certificate") {
         "if it is a private authority, give its root certificate as acme.ca_file"
-    } else if chain.iter().any(|text| text.contains("dns error")) {
+    } else if says("dns error") {
         "look at acme.directory, and whether this host can resolve names"
     } else {
         "look at acme.directory, and whether this host may connect to it"

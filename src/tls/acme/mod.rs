@@ -104,7 +104,8 @@ impl Keeper {
         if !resumes {
             let due = plan.due(now);
             if due > now {
-                self.wait(certificates, plan.last_failure(), due);
+                self.plan = Some(plan.clone());
+                self.tell(certificates, plan.last_failure(), due);
                 return Ok(due);
             }
             if plan.order().is_none()
@@ -198,6 +199,7 @@ impl Keeper {
         let names = &self.settings.names;
         tracing::info!(?names, until, renewal = readable(renewal), "there is a new certificate, and it is in force");
         // What cannot be kept now is kept later: the certificate first, then the plan.
+        self.plan = Some(plan.clone());
         if let Some(kept) = &self.kept {
             kept.keep(&self.store).await?;
             self.is_kept = true;

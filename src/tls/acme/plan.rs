@@ -77,16 +77,20 @@ pub(super) struct OrderRecord {
 impl Plan {
     /// The same plan where it is about this; a new one where it is about something else. What worked stays known.
     pub(super) fn about(self, directory: &str, names: &[String]) -> Self {
+        // Limits do not ask for their order.
+        let mut names = names.to_owned();
+        names.sort();
         if self.directory == directory && self.names == names {
             return self;
         }
-        Self { directory: directory.to_owned(), names: names.to_owned(), worked: self.worked, ..Self::default() }
+        Self { directory: directory.to_owned(), names, worked: self.worked, ..Self::default() }
     }
 
     /// From when on an attempt may be made, as seen at `now`.
-    pub(super) fn due(&self, now: i64) -> i64 {
-        // Further ahead than when it was decided: the clock was set back since.
-        self.not_before_ms.min(now + self.wait_ms.clamp(0, ASKED_WAIT_MAX_MS))
+    pub(super) fn due(&mut self, now: i64) -> i64 {
+        // Further ahead than when it was decided: the clock was set back since. The wait begins anew, and only once.
+        self.not_before_ms = self.not_before_ms.min(now + self.wait_ms.clamp(0, ASKED_WAIT_MAX_MS));
+        self.not_before_ms
     }
 
     /// Counts an attempt that is about to be made as failed.

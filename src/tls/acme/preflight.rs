@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Settings;
+use super::clock::{now_ms, readable};
 use super::plan::Way;
 use crate::tls::Certificates;
 
@@ -18,13 +19,16 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: u64 = 4_096;
 /// The authority's clock may differ by this much; beyond it certificates look expired or not yet valid.
 pub(super) const CLOCK_OFF_MAX_MS: i64 = 3_600_000;
+/// 2026-01-01.
+const WRITTEN_MS: i64 = 1_767_225_600_000;
 
 /// Looks whether every name resolves, and whether this server answers there.
 ///
 /// # Errors
-/// When a name does not resolve: in words. That nobody answers is only a warning, since a host behind an address
+/// When a name does not resolve, or the clock cannot be right: in words. That nobody answers is only a warning, since a host behind an address
 /// translation often cannot reach itself.
 pub(super) async fn look(settings: &Settings, certificates: &Certificates) -> Result<(), String> {
+    sane(now_ms())?;
     let mut found = Vec::new();
     for name in &settings.names {
         let addresses = match timeout(TIME_MAX, lookup_host((&**name, 80))).await {
@@ -65,6 +69,14 @@ pub(super) fn look_at_clock(ahead_ms: Option<i64>) {
     );
 }
 
+/// A computer without a battery begins in 1970 until it is told the time. No such date is after this was written.
+fn sane(now: i64) -> Result<(), String> {
+    if now >= WRITTEN_MS {
+        return Ok(());
+    }
+    Err(format!("this host's clock says {}; set it right. The authority is not asked before", readable(now)))
+}
+
 fn unresolved(name: &str, cause: &str) -> String {
     format!(
         "{name} does not resolve ({cause}); give it an A or AAAA record that points to this host. \
@@ -100,5 +112,16 @@ async fn connects(address: SocketAddr) -> Result<(), String> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(format!("port 443: {error}")),
         Err(_) => Err("port 443: no answer".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_is_told_before_anybody_is_asked() {
+        assert!(sane(1_000).unwrap_err().contains("1970-01-01 00:00:01 UTC"));
+        assert_eq!(sane(now_ms()), Ok(()));
     }
 }

@@ -80,6 +80,13 @@ impl Names {
     pub(crate) fn go_on(&self) {
         self.0.signal("CONT");
     }
+
+    /// From now on it says this address for a name.
+    pub(crate) fn lead(&self, at: Ipv4Addr, name: &str, to: Ipv4Addr) {
+        let record = serde_json::json!({"host": format!("{name}."), "addresses": [to]}).to_string();
+        let url = format!("http://{at}:{DNS_MANAGEMENT_PORT}/add-a");
+        assert!(Command::new("curl").args(["-sf", "-d", &record, &url]).status().unwrap().success());
+    }
 }
 
 /// A pebble, not yet running or running.
@@ -157,6 +164,11 @@ impl Pebble {
         for port in [DIRECTORY_PORT, MANAGEMENT_PORT, DNS_MANAGEMENT_PORT] {
             eventually("pebble listens", || async move { TcpStream::connect((at, port)).await.is_ok() }).await;
         }
+    }
+
+    /// Ends it. What it knew of accounts and orders is gone, and its root is another one next time.
+    pub(crate) fn stop(&mut self) {
+        (self.process, self.names) = (None, None);
     }
 
     pub(crate) fn directory(&self) -> String {

@@ -186,6 +186,13 @@ impl Server {
         }
     }
 
+    /// From the next start on, another value of a key.
+    pub(crate) fn change(&mut self, key: &str, value: impl ToString) {
+        let changed = ServerBuilder::default().set(key, value).environment;
+        self.flags.retain(|(name, _)| *name != changed[0].0);
+        self.flags.extend(changed);
+    }
+
     /// Starts it again at the same address with the same data.
     pub(crate) async fn restart(&mut self) {
         (self.process, self.url) = spawn(&self.data(), &self.address, &self.flags);

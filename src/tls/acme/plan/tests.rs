@@ -32,7 +32,7 @@ fn a_process_that_dies_in_an_attempt_has_to_wait() {
     let mut plan = plan();
     plan.begin(0);
     let kept = serde_json::to_string(&plan).unwrap();
-    let plan: Plan = serde_json::from_str(&kept).unwrap();
+    let mut plan: Plan = serde_json::from_str(&kept).unwrap();
     assert_eq!(plan.due(1_000), MINUTE_MS);
     assert_eq!(plan.last_failure(), "the last attempt was broken off");
 }
@@ -54,6 +54,7 @@ fn a_clock_that_is_set_back_does_not_make_the_wait_longer() {
     let mut plan = plan();
     plan.begin(1_000 * DAY_MS);
     assert_eq!(plan.due(5 * MINUTE_MS), 6 * MINUTE_MS);
+    assert_eq!(plan.due(6 * MINUTE_MS), 6 * MINUTE_MS, "and it ends");
 }
 
 #[test]
@@ -115,6 +116,8 @@ fn other_names_are_another_plan() {
     plan.begin(0);
     assert!(!plan.clone().about("https://ca.example/dir", &["chat.example".into()]).is_clear());
     assert!(plan.clone().about("https://ca.example/dir", &["b.example".into()]).is_clear());
+    let (two, turned) = (["a.example".to_owned(), "b.example".into()], ["b.example".to_owned(), "a.example".into()]);
+    assert_eq!(Plan::default().about("x", &two), Plan::default().about("x", &turned));
     assert!(plan.about("https://other.example/dir", &["chat.example".into()]).is_clear());
 }
 
