@@ -104,7 +104,7 @@ async fn edge(
 ) -> anyhow::Result<Arc<Edge>> {
     let keys = ops::signing_keys(&store).await?;
     let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), config.auth.token_minutes);
-    let passwords = Passwords::new(config.limits.password_hashes_max)?;
+    let passwords = Passwords::new(config.limits.password_hashes_max);
     let grace = Duration::from_secs(config.presence.grace_seconds.into());
     let node = Node::new(store.clone(), &config.limits, grace);
     let setup = setup_key.map_or_else(SetupKey::none, SetupKey::new);

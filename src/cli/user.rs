@@ -179,7 +179,7 @@ async fn change_account(
 
 async fn hashed(password: &PasswordSource, name: &Name) -> anyhow::Result<Secret> {
     let password = password.read(name.as_str())?;
-    Ok(Secret::new(Passwords::new(1)?.hash(password).await?.into_bytes()))
+    Ok(Secret::new(Passwords::new(1).hash(password).await?.into_bytes()))
 }
 
 fn shown(account: &Account) -> Shown {

@@ -205,15 +205,16 @@ async fn a_slow_reader_over_tls_gets_everything_in_order() {
     assert!(slow.text().await.starts_with("CONNECTED\n"));
     assert!(slow.text().await.contains("\"ENTER\""));
     let mut fast = server.connect("fast").await;
+    const MESSAGES: usize = 6_000;
     let long = "x".repeat(1_900);
     // Far more than the kernel, TLS and a ring hold together.
-    for n in 0..1_500 {
+    for n in 0..MESSAGES {
         fast.say(room, &format!("{n} {long}"), if n % 50 == 49 { "r" } else { "" }).await;
         if n % 50 == 49 {
             fast.until("RECEIPT").await;
         }
     }
-    for n in 0..1_500 {
+    for n in 0..MESSAGES {
         let text = tokio::time::timeout(PATIENCE, slow.text()).await.unwrap();
         assert!(text.contains(&format!("\"message\":\"{n} x")), "{n}: {}", &text[..200]);
     }

@@ -56,7 +56,7 @@ impl House {
         let mut tail = store.tail().unwrap();
         tokio::spawn(async move { while tail.next().await.is_some() {} });
         let tokens = Tokens::new([("k1", &b"thirty-two bytes of a signing key"[..])], config.auth.token_minutes);
-        let passwords = Passwords::new(2).unwrap();
+        let passwords = Passwords::new(2);
         let node = crate::node::Node::new(store.clone(), &config.limits, std::time::Duration::ZERO);
         let edge = Edge::new(Arc::new(config), store, tokens, passwords, SetupKey::new(SETUP_KEY), node, None);
         Self { edge: Arc::new(edge), _folder: folder }
