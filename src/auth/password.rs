@@ -31,8 +31,7 @@ pub struct Passwords {
 
 /// What a name that does not exist is verified against, to spend the same time on it: no password's hash, with the
 /// parameters that every hash is made with. Written down, since making one would cost each start its time and memory.
-const DECOY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$c2FyYW5nYmFuZyBkZWNveQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FyYW5nYmFuZyBkZWNveQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 impl Passwords {
     /// At most `hashes_max` at the same time.

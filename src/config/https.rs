@@ -52,11 +52,6 @@ pub(super) fn at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
                 "give the name of this host with --domain",
             );
         }
-        TlsMode::Acme if config.acme.challenge == AcmeChallenge::Http01 && tls.redirect_listen.is_none() => problem(
-            "acme.challenge",
-            "http-01 is answered where tls.redirect_listen says, and that is nowhere",
-            "set tls.redirect_listen to \"0.0.0.0:80\", or acme.challenge to \"tls-alpn-01\"",
-        ),
         _ => {}
     }
     if tls.redirect_listen.is_some_and(|address| address == config.listen && address.port() != 0) {
@@ -66,6 +61,18 @@ pub(super) fn at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
         problem("proxy_protocol", "nobody's PROXY header would be believed", "name the proxies in trusted_proxies");
     }
     problems
+}
+
+/// What only shows once the mode and the addresses are settled.
+pub(super) fn at_odds_settled(config: &Config) -> Option<(&'static str, String, String)> {
+    let wants_http = config.tls.mode == TlsMode::Acme && config.acme.challenge == AcmeChallenge::Http01;
+    (wants_http && config.tls.redirect_listen.is_none()).then(|| {
+        (
+            "acme.challenge",
+            "http-01 is answered where tls.redirect_listen says, and that is nowhere".to_owned(),
+            "set tls.redirect_listen to \"0.0.0.0:80\", or acme.challenge to \"tls-alpn-01\"".to_owned(),
+        )
+    })
 }
 
 #[cfg(test)]
