@@ -70,7 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let door = Door::new(config.limits.connections_max, false);
         serve_on(listen(redirect)?, door, handle.clone(), app, &config)?;
     }
-    let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep()));
+    let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;
 

@@ -77,14 +77,12 @@ impl Tls {
     }
 
     /// Keeps the certificate fresh, for as long as the process lives.
-    pub async fn keep(self: Arc<Self>) {
+    pub async fn keep(self: Arc<Self>, config: Arc<Config>, store: Store) {
         match &self.source {
             Source::Files(files) => files.watch(&self.certificates).await,
             Source::Acme(keeper) => {
                 let keeper = keeper.lock().take();
-                if let Some(keeper) = keeper {
-                    keeper.keep(&self.certificates).await;
-                }
+                acme::keep(keeper, &config, &store, &self.certificates).await;
             }
             Source::SelfSigned => std::future::pending().await,
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::support::authority::{Caddy, HTTP_PORT, Pebble, TLS_PORT, own_address, shown};
+use crate::support::authority::{Caddy, HTTP_PORT, Impostor, Pebble, TLS_PORT, own_address, shown};
 use crate::support::secure::secure;
 use crate::support::{Server, eventually};
 
@@ -354,4 +354,38 @@ async fn an_address_that_is_no_directory_is_told_with_its_key() {
     let pebble = Pebble::new().start().await;
     let server = pebble.server(NAME).set("acme.directory", format!("{}/nothing", pebble.directory())).start().await;
     told(&server, "acme.directory").await;
+}
+
+#[tokio::test]
+async fn an_authority_that_asks_for_time_gets_it() {
+    let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7200\r\nContent-Length: 0\r\n\r\n";
+    let authority = Impostor::start(busy).await;
+    let server = authority.server().start().await;
+    told(&server, "answered 503 Service Unavailable").await;
+    let wait = plan(&server).await["wait_ms"].as_i64().unwrap();
+    assert!((7_190_000..=7_200_000).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn nonsense_from_an_authority_is_told_and_waited_for() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>";
+    // An address that the protocol's client cannot even send a request to.
+    let bad = concat!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 68\r\n\r\n",
+        r#"{"newNonce":"no address at all","newAccount":"alas","newOrder":"no"}"#,
+    );
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{";
+    let large = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n{";
+    for (answer, words) in [
+        (page, "is not what RFC 8555 says"),
+        (bad, "the last attempt was broken off"),
+        (half, "broke off in the middle of its answer"),
+        (large, "more than 1 MiB"),
+    ] {
+        let authority = Impostor::start(answer).await;
+        let server = authority.server().start().await;
+        let told = told(&server, words).await;
+        assert!(told.contains("next try at 20"), "{told}");
+        assert_eq!(plan(&server).await["failures"], 1);
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Body as _;
 use hyper::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -97,6 +98,9 @@ impl Authority {
         let whole = async {
             let answer = self.client.request(request).await.map_err(|error| unreachable(url.clone(), &error))?;
             let (parts, body) = answer.into_parts();
+            if body.size_hint().lower() > ANSWER_BYTES_MAX as u64 {
+                return Err(Trouble::Large { url: url.clone() });
+            }
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
                 let url = url.clone();
                 if error.is::<http_body_util::LengthLimitError>() {

@@ -16,11 +16,15 @@ mod plan;
 mod preflight;
 mod settings;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use authority::Authority;
 use clock::{now_ms, readable};
 use failure::{Failure, Fate};
+use futures_util::FutureExt as _;
+use hyper::Uri;
 use instant_acme::{Account, Order};
 use kept::Kept;
 use plan::{OrderRecord, Plan, renewal};
@@ -36,6 +40,8 @@ const PLAN: &str = "acme/plan";
 const SLEEP_MAX_MS: i64 = 3_600_000;
 /// When to try again what has nothing to do with the authority: the store, a name that does not resolve.
 const AGAIN_MS: i64 = 60_000;
+/// A moment, so that what always goes wrong does not fill the log.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// Gets the certificate, and keeps it fresh.
 pub(super) struct Keeper {
@@ -51,13 +57,35 @@ pub(super) struct Keeper {
     has_resumed: bool,
 }
 
+/// Keeps the certificate fresh, whatever happens to a keeper: the protocol's client panics over an address that an
+/// authority should not have given. What was written down before the attempt stands, so that another keeper waits.
+pub(super) async fn keep(first: Option<Keeper>, config: &Config, store: &Store, certificates: &Certificates) {
+    let mut next = first;
+    loop {
+        let opened = match next.take() {
+            Some(keeper) => Ok(keeper),
+            None => Keeper::open(config, store).await,
+        };
+        match opened {
+            Ok(keeper) => {
+                let _ = AssertUnwindSafe(keeper.keep(certificates)).catch_unwind().await;
+                certificates.forget_answers();
+                tracing::error!("an attempt to get a certificate has broken down; see the line before");
+            }
+            Err(cause) => tracing::error!("nobody can look after the certificate: {cause:#}"),
+        }
+        sleep(AFTER_PANIC).await;
+    }
+}
+
 impl Keeper {
     /// With what was kept.
     ///
     /// # Errors
-    /// When `acme.ca_file` cannot be used, or the store does not answer.
+    /// When `acme.ca_file` or `acme.directory` cannot be used, or the store does not answer.
     pub(super) async fn open(config: &Config, store: &Store) -> anyhow::Result<Self> {
         let settings = Settings::of(config);
+        settings.directory.parse::<Uri>().context("acme.directory: this is no https:// address")?;
         let authority = Authority::new(&config.acme.ca_file)?;
         let kept = Kept::load(store, &settings).await?;
         Ok(Self { settings, store: store.clone(), authority, kept, is_kept: true, plan: None, has_resumed: false })
@@ -69,7 +97,7 @@ impl Keeper {
     }
 
     /// Keeps the certificate fresh, for as long as the process lives.
-    pub(super) async fn keep(mut self, certificates: &Certificates) {
+    async fn keep(mut self, certificates: &Certificates) {
         self.settings.tell();
         loop {
             let next = match self.look(certificates).await {

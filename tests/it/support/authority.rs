@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ca::Ca;
 use super::server::ServerBuilder;
@@ -257,6 +258,49 @@ impl Caddy {
     /// The file of its root.
     pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("data/pki/authorities/local/root.crt")
+    }
+}
+
+/// Somebody who is reached like an authority and gives the same answer to everything.
+pub(crate) struct Impostor {
+    pub(crate) address: Ipv4Addr,
+    folder: TempDir,
+}
+
+impl Impostor {
+    /// With this answer, head and all.
+    pub(crate) async fn start(answer: &'static str) -> Self {
+        let (address, folder, ca) = (own_address(), tempfile::tempdir().unwrap(), Ca::new());
+        let (chain, key) = ca.pair(&[&address.to_string()]);
+        std::fs::write(folder.path().join("ca.pem"), ca.root()).unwrap();
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind((address, DIRECTORY_PORT)).await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 4_096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        Self { address, folder }
+    }
+
+    /// A server that asks it.
+    pub(crate) fn server(&self) -> ServerBuilder {
+        Server::builder()
+            .set("domain", "chat.test")
+            .set("acme.directory", format!("https://{}:{DIRECTORY_PORT}/dir", self.address))
+            .set("acme.ca_file", self.folder.path().join("ca.pem").display())
+            .set("acme.preflight", false)
+            .listen((self.address, TLS_PORT).pair())
     }
 }
 
