@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::CertificateDer;
 use sarangbang::store::Secret;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::support::authority::{Caddy, HTTP_PORT, Impostor, Pebble, TLS_PORT, own_address, shown};
 use crate::support::secure::secure;
-use crate::support::{Server, eventually};
+use crate::support::{PATIENCE, Server, eventually};
 
 const NAME: &str = "chat.test";
 
@@ -257,22 +258,48 @@ async fn a_server_killed_in_the_middle_of_an_order_takes_it_up_again() {
 }
 
 #[tokio::test]
-async fn two_hundred_restarts_do_not_spend_the_limits() {
-    let pebble = Pebble::new().misled().start().await;
-    let started = Instant::now();
-    let mut server = pebble.server(NAME).start().await;
-    // Killed before that, it would have to wait, and nothing would be seen.
-    eventually("there is an order", || async { pebble.orders() > 0 }).await;
-    for turn in 0..200 {
-        // At every stage of an attempt.
-        tokio::time::sleep(Duration::from_millis(turn % 40)).await;
+async fn an_attempt_counts_as_failed_before_it_is_made() {
+    // Somebody who lets connections in and says nothing.
+    let silent = TcpListener::bind((own_address(), 0)).await.unwrap();
+    let at = silent.local_addr().unwrap();
+    let mut server = Server::builder()
+        .listen(format!("{}:{TLS_PORT}", at.ip()))
+        .set("domain", NAME)
+        .set("acme.directory", format!("https://{at}/dir"))
+        .set("acme.preflight", false)
+        .start()
+        .await;
+    let (_asked, _) = timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
+    let noted = plan(&server).await;
+    assert_eq!((&noted["failures"], &noted["wait_ms"]), (&1.into(), &60_000.into()));
+    for _ in 0..3 {
         server.kill();
         server.restart().await;
+        told(&server, "the last attempt was broken off; next try at 20").await;
     }
-    let waits = [60, 360, 2_160].into_iter().filter(|wait| started.elapsed().as_secs() >= *wait).count();
-    let orders = pebble.orders();
-    println!("{orders} orders in {:?}", started.elapsed());
-    assert!((1..=2 + waits).contains(&orders), "{orders} orders in {:?}", started.elapsed());
+    assert!(timeout(Duration::from_millis(300), silent.accept()).await.is_err(), "it was asked again");
+}
+
+#[tokio::test]
+async fn two_hundred_restarts_do_not_spend_the_limits() {
+    // Killed in the first attempt before there is an order, and with one; at every stage in both cases.
+    for has_order in [false, true] {
+        let pebble = Pebble::new().misled().start().await;
+        let started = Instant::now();
+        let mut server = pebble.server(NAME).start().await;
+        if has_order {
+            eventually("there is an order", || async { pebble.orders() > 0 }).await;
+        }
+        for turn in 0..100 {
+            tokio::time::sleep(Duration::from_millis(turn % 50)).await;
+            server.kill();
+            server.restart().await;
+        }
+        let waits = [60, 360, 2_160].into_iter().filter(|wait| started.elapsed().as_secs() >= *wait).count();
+        let orders = pebble.orders();
+        println!("{orders} orders in {:?}", started.elapsed());
+        assert!(orders >= usize::from(has_order) && orders <= 2 + waits, "{orders} orders, {waits} waits");
+    }
 }
 
 #[tokio::test]
