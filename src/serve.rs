@@ -2,7 +2,7 @@
 //! them in the opposite order.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,22 +16,20 @@ use axum_server::service::SendService;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
 use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
-use crate::http::{self, Door, Edge, SetupKey};
+use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
 use crate::node::{Closing, Node, pump, tell_rooms};
 use crate::ops;
 use crate::store::Store;
 use crate::store::sqlite::Mode;
 use crate::tls::Tls;
 
-/// Connections that the kernel queues for us: everybody comes back at once after a restart.
-const BACKLOG: u32 = 4_096;
 /// How often rate limits forget who was quiet.
 const SWEEP: Duration = Duration::from_secs(30);
 /// How long a drain spreads the goodbyes: clients come back one after the other.
@@ -45,30 +43,36 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the data folder or the address cannot be used; the message says what to do.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    ops::raise_file_limit();
+    let handed = ops::sockets()?;
+    let files = ops::raise_file_limit();
     let store = ops::open_store(&config, Mode::Serve)?;
     let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
     let config = Arc::new(config);
+    if handed.redirect.is_some() && !config.is_https() {
+        anyhow::bail!("a socket for the redirect to HTTPS was handed over, and there is no HTTPS: see tls.mode");
+    }
     let tls = Tls::open(&config, &store).await?.map(Arc::new);
     let edge = edge(Arc::clone(&config), store.clone(), setup_key.as_deref(), tls.as_deref()).await?;
     let tail = store.tail().context("the store's news have a reader already")?;
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
 
-    let listener = listen(config.listen)?;
-    let address = listener.local_addr()?;
+    let socket = listener(handed.main, config.listen, "listen")?;
+    let address = socket.local_addr()?;
     let handle = Handle::new();
-    let app = http::router(Arc::clone(&edge));
-    let door = Door::new(config.limits.connections_max, tls.is_some());
+    let door = Door::new(&config, files, tls.is_some());
+    let app = door.tickets(http::router(Arc::clone(&edge)));
+    let plain_door = door.beside();
     let mut serving = match &tls {
-        Some(tls) => serve_on(listener, tls.handshakes(door, &config), handle.clone(), app, &config)?,
-        None => serve_on(listener, door, handle.clone(), app, &config)?,
+        Some(tls) => serve_on(socket, tls.handshakes(door, &config), handle.clone(), app, &config)?,
+        None => serve_on(socket, door, handle.clone(), app, &config)?,
     };
-    if let (Some(tls), Some(redirect)) = (&tls, config.tls.redirect_listen) {
-        let (names, https_port) = (config.domain.clone(), address.port());
-        let app = http::redirect(Arc::clone(&tls.certificates), names, https_port);
-        let door = Door::new(config.limits.connections_max, false);
-        serve_on(listen(redirect)?, door, handle.clone(), app, &config)?;
+    if let Some(tls) = &tls
+        && let Some(listener) = redirect_listener(handed.redirect, &config)?
+    {
+        let app =
+            plain_door.tickets(http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), address.port()));
+        serve_on(listener, plain_door, handle.clone(), app, &config)?;
     }
     let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
@@ -114,37 +118,50 @@ async fn edge(
 
 /// Serves on a listener, behind whatever lets its connections in.
 fn serve_on<A>(
-    listener: std::net::TcpListener,
+    listener: TcpListener,
     acceptor: A,
     handle: Handle<SocketAddr>,
-    app: Router,
+    app: Tickets<Router>,
     config: &Config,
 ) -> std::io::Result<JoinHandle<std::io::Result<()>>>
 where
-    A: Accept<TcpStream, Router> + Clone + Send + Sync + 'static,
+    A: Accept<TcpStream, Ticketed<Router>> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
     A::Service: SendService<Request<Incoming>> + Send,
     A::Future: Send,
 {
     let head_time_max = Duration::from_secs(config.limits.request_seconds_max);
-    let mut server =
-        axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).first_request_timeout(head_time_max);
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(acceptor)
+        .handle(handle)
+        .first_request_timeout(head_time_max)
+        .accept_error_handler(|address, error| {
+            match address {
+                // Whoever came in is not let in, or has gone: theirs to know.
+                Some(address) => tracing::debug!(%address, %error, "a connection ended on its way in"),
+                None => tracing::warn!(%error, "no connection can be accepted; it is tried again at once"),
+            }
+        });
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
-    Ok(tokio::spawn(server.serve(app.into_make_service())))
+    Ok(tokio::spawn(server.serve(app)))
 }
 
-fn listen(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
-    let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)?.into_std()
-    };
-    open().with_context(|| {
-        format!(
-            "cannot listen on {address}: is another program using it? Choose another with --listen or the key listen"
-        )
-    })
+/// The same for the redirect, if there is to be one.
+fn redirect_listener(handed: Option<TcpListener>, config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let key = "tls.redirect_listen";
+    match (handed, config.tls.redirect_listen) {
+        (None, None) => Ok(None),
+        (None, Some(address)) => ops::listen(address, key).map(Some),
+        (Some(handed), address) => listener(Some(handed), address.unwrap_or(config.listen), key).map(Some),
+    }
+}
+
+/// The socket that was handed over, or a new one where the key says.
+fn listener(handed: Option<TcpListener>, address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    let Some(listener) = handed else { return ops::listen(address, key) };
+    let local = listener.local_addr()?;
+    tracing::info!(address = %local, "listening on a socket that was handed over (LISTEN_FDS), in place of the key {key}");
+    Ok(listener)
 }
 
 /// Says on stdout that it is ready, and on the first start how to make the administrator's account. The line on

@@ -103,14 +103,14 @@ pub struct Limits {
     pub address_requests_per_second: u32,
     /// HTTP requests with a session or a token of one address at once: a whole office comes back after a restart.
     pub address_requests_burst: u32,
-    /// Open connections in all.
+    /// Open sockets in all, and open connections but for some spare ones.
     pub connections_max: usize,
-    /// Open connections of one address.
+    /// The same of one address.
     pub connections_per_address_max: usize,
     /// Connections that may be on their way in at once: in the TLS handshake, or without a whole request yet. Above
     /// it the oldest of them is closed.
     pub handshakes_max: usize,
-    /// Seconds within which a TLS handshake must be done.
+    /// Seconds within which a TLS handshake, and a PROXY header, must be done.
     pub handshake_seconds_max: u64,
     /// Seconds within which a socket must have sent its CONNECT.
     pub connect_seconds_max: u64,

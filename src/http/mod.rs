@@ -36,7 +36,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
-pub use door::Door;
+pub use door::{Door, Ticketed, Tickets};
 pub use edge::{Edge, SetupKey};
 pub use redirect::redirect;
 pub use socket::Places;

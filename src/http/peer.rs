@@ -107,7 +107,7 @@ fn hop_address(text: &str) -> Option<IpAddr> {
     address.or_else(bare).map(|address| address.to_canonical())
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 

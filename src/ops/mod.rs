@@ -1,12 +1,16 @@
 //! What the operator sees, and what every start needs before there is a server: the log, the limit of
-//! open files, the store opened as the configuration says, the signing keys.
+//! open files, the store opened as the configuration says, the signing keys, the ports to listen on.
 //!
 //! Both `serve` and the command line come through here, so that they can never disagree about the data. It must not
-//! know sockets, sessions or rooms.
+//! know what comes over a socket, sessions or rooms.
 
 mod data;
 mod files;
+mod listen;
 pub mod log;
+mod systemd;
 
 pub use data::{new_signing_key, open_store, signing_keys};
 pub use files::raise_file_limit;
+pub use listen::listen;
+pub use systemd::{Handed, sockets};

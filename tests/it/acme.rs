@@ -233,8 +233,10 @@ async fn an_expired_certificate_goes_on_being_served_loudly() {
 #[tokio::test]
 async fn half_of_all_nonces_may_be_rejected() {
     let pebble = Pebble::new().with("PEBBLE_WFE_NONCEREJECT", 50).start().await;
-    let server = pebble.server("chat.test,www.chat.test").start().await;
-    certified(&pebble, NAME).await;
+    // Many names are many requests: the three tries of the protocol's client would not be enough for all of them.
+    let names: Vec<String> = (0..20).map(|n| format!("{n}.chat.test")).collect();
+    let server = pebble.server(&names.join(",")).start().await;
+    certified(&pebble, &names[19]).await;
     assert_eq!(pebble.orders(), 1);
     assert!(!server.log().contains("WARN") && !server.log().contains("ERROR"), "{}", server.log());
 }

@@ -9,7 +9,7 @@ mod server;
 pub(crate) mod speaker;
 
 pub(crate) use client::{Client, Event, Frame};
-pub(crate) use server::Server;
+pub(crate) use server::{Server, ServerBuilder};
 
 use std::future::Future;
 use std::time::Duration;

@@ -4,15 +4,18 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use sarangbang::auth::Tokens;
+use sarangbang::auth::{Passwords, Tokens};
 use sarangbang::chat::{Limits, Locale, Name, Role, Room, RoomId};
 use sarangbang::store::sqlite::{Mode, Settings, Sqlite};
 use sarangbang::store::{NewAccount, Secret, Store};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::Client;
 use super::secure::{AnyStream, secure};
+
+/// What the limit of open files is called in the environment of a server that is to have one.
+const OPEN_FILES: &str = "OPEN_FILES";
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
@@ -45,6 +48,12 @@ impl ServerBuilder {
     /// At this address instead of a free port.
     pub(crate) fn listen(mut self, address: impl ToString) -> Self {
         self.listen = Some(address.to_string());
+        self
+    }
+
+    /// With a limit of open files.
+    pub(crate) fn open_files(mut self, max: usize) -> Self {
+        self.environment.push((OPEN_FILES.to_owned(), max.to_string()));
         self
     }
 
@@ -100,6 +109,15 @@ impl Server {
         self.secured(stream).await
     }
 
+    /// A TCP connection from an address of this host, such as 127.0.0.2.
+    pub(crate) async fn tcp_from(&self, address: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(self.authority().parse().unwrap()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
     /// The same over a TCP connection that is there already.
     pub(crate) async fn secured(&self, stream: TcpStream) -> AnyStream {
         if self.url.starts_with("https://") {
@@ -126,6 +144,18 @@ impl Server {
             name: name.parse().unwrap(),
             role,
             password_hash: Secret::new(&b"$argon2id$none"[..]),
+            invitation: None,
+        };
+        self.admin.add_account(account).await.unwrap();
+    }
+
+    /// Adds a person with a password that works.
+    pub(crate) async fn person_with_password(&self, name: &str, password: &str) {
+        let hash = Passwords::new(1).hash(password.to_owned()).await.unwrap();
+        let account = NewAccount {
+            name: name.parse().unwrap(),
+            role: Role::User,
+            password_hash: Secret::new(hash.into_bytes()),
             invitation: None,
         };
         self.admin.add_account(account).await.unwrap();
@@ -220,7 +250,13 @@ fn data_in(folder: &Path) -> PathBuf {
 
 fn spawn(data: &Path, listen: &str, environment: &[(String, String)]) -> (Child, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_sarangbang"))
+    let mut command = Command::new("sh");
+    if environment.iter().any(|(name, _)| name == OPEN_FILES) {
+        command.args(["-c", "ulimit -n $OPEN_FILES && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sarangbang")]);
+    } else {
+        command = Command::new(env!("CARGO_BIN_EXE_sarangbang"));
+    }
+    let mut process = command
         .args(["serve", "--listen", listen, "--data"])
         .arg(data)
         .current_dir(data.parent().unwrap())

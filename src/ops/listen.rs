@@ -1,0 +1,124 @@
+//! Opens a port, or says in one line what keeps it from that and what to do.
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use tokio::net::TcpSocket;
+
+/// Connections that the kernel queues for us: everybody comes back at once after a restart.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on the address that the key says. Where that is every address of a host without IPv6, every IPv4 address
+/// is meant. Needs a tokio runtime around it.
+///
+/// # Errors
+/// When it cannot be had; the message says what to do.
+pub fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    opened(address, open).map_err(|(address, error)| {
+        let advice = advice(address, key, &error);
+        anyhow::Error::new(error).context(advice)
+    })
+}
+
+/// Opens an address or what stands for it. An error comes with the address that it was about.
+fn opened<T>(address: SocketAddr, open: impl Fn(SocketAddr) -> io::Result<T>) -> Result<T, (SocketAddr, io::Error)> {
+    match open(address) {
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && is_without_ipv6(&error) => {
+            let instead = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            tracing::info!(%address, %instead, %error, "this host has no IPv6: listening on IPv4 alone");
+            open(instead).map_err(|error| (instead, error))
+        }
+        outcome => outcome.map_err(|error| (address, error)),
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Every address of this host, whatever the system's default for new sockets is.
+        socket2::SockRef::from(&socket).set_only_v6(false)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Whether the kernel knows no IPv6, or was told to do without.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    /// `EAFNOSUPPORT`, for which the standard library has no name.
+    const NO_SUCH_FAMILY: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
+    error.raw_os_error() == Some(NO_SUCH_FAMILY) || error.kind() == ErrorKind::AddrNotAvailable
+}
+
+fn advice(address: SocketAddr, key: &str, error: &io::Error) -> String {
+    let flag = if key == "listen" { "--listen or " } else { "" };
+    let fix = match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("another program uses that port; end it, or choose another port with {flag}the key {key}")
+        }
+        ErrorKind::PermissionDenied if address.port() < 1_024 => format!(
+            "ports below 1024 need a right. Give it with AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit \
+             under systemd, with `setcap cap_net_bind_service=+ep` on the program, or for everybody with `sysctl \
+             net.ipv4.ip_unprivileged_port_start={}`; or choose another port with {flag}the key {key}",
+            address.port()
+        ),
+        ErrorKind::AddrNotAvailable => {
+            format!("this host has no such address; take one that it has, or 0.0.0.0 for all, with {flag}the key {key}")
+        }
+        _ => format!("choose another address with {flag}the key {key}"),
+    };
+    format!("cannot listen on {address}: {fix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without_ipv6(address: SocketAddr) -> io::Result<SocketAddr> {
+        if address.is_ipv6() { Err(io::Error::from_raw_os_error(97)) } else { Ok(address) }
+    }
+
+    #[test]
+    fn on_a_host_without_ipv6_every_address_is_every_ipv4_address() {
+        let everywhere = opened("[::]:443".parse().unwrap(), without_ipv6).unwrap();
+        assert_eq!(everywhere, "0.0.0.0:443".parse().unwrap());
+        // One that was asked for by name is not silently another.
+        assert!(opened("[::1]:443".parse().unwrap(), without_ipv6).is_err());
+    }
+
+    #[test]
+    fn what_fails_on_ipv4_too_is_told_about_that() {
+        let (address, _) = opened("[::]:443".parse().unwrap(), |address| {
+            without_ipv6(address).and(Err::<(), _>(ErrorKind::PermissionDenied.into()))
+        })
+        .unwrap_err();
+        assert!(address.is_ipv4());
+    }
+
+    #[tokio::test]
+    async fn every_address_is_ipv4_too() {
+        let Ok(listener) = listen("[::]:0".parse().unwrap(), "listen") else { return };
+        let port = listener.local_addr().unwrap().port();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_told_with_what_to_do() {
+        let first = listen("127.0.0.1:0".parse().unwrap(), "listen").unwrap();
+        let error = listen(first.local_addr().unwrap(), "tls.redirect_listen").unwrap_err();
+        let line = format!("{error:#}");
+        assert!(
+            line.contains("another program uses that port") && line.contains("the key tls.redirect_listen"),
+            "{line}"
+        );
+        assert!(!line.contains('\n') && !line.contains("--listen"), "{line}");
+    }
+
+    #[test]
+    fn a_missing_right_is_told_with_every_way_to_give_it() {
+        let line = advice("[::]:80".parse().unwrap(), "listen", &ErrorKind::PermissionDenied.into());
+        for part in ["CAP_NET_BIND_SERVICE", "setcap", "ip_unprivileged_port_start=80", "socket unit", "--listen"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+}
