@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use super::{Config, TlsMode};
+use super::{AcmeChallenge, Config, TlsMode};
 
 /// Every address of this host, IPv4 included.
 const fn everywhere(port: u16) -> SocketAddr {
@@ -63,6 +63,18 @@ pub(super) fn at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
     problems
 }
 
+/// What only shows once the mode and the addresses are settled.
+pub(super) fn at_odds_settled(config: &Config) -> Option<(&'static str, String, String)> {
+    let wants_http = config.tls.mode == TlsMode::Acme && config.acme.challenge == AcmeChallenge::Http01;
+    (wants_http && config.tls.redirect_listen.is_none()).then(|| {
+        (
+            "acme.challenge",
+            "http-01 is answered where tls.redirect_listen says, and that is nowhere".to_owned(),
+            "set tls.redirect_listen to \"0.0.0.0:80\", or acme.challenge to \"tls-alpn-01\"".to_owned(),
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +132,10 @@ mod tests {
             (&[("TLS__MODE", "files")], "give both tls.cert and tls.key"),
             (&[("TLS__MODE", "off"), ("TLS__CERT", "a.pem"), ("TLS__KEY", "b.pem")], "nobody would look at them"),
             (&[("TLS__MODE", "acme")], "--domain"),
+            (
+                &[("DOMAIN", "a.example"), ("ACME__CHALLENGE", "http-01"), ("TLS__REDIRECT_LISTEN", "off")],
+                "answered where tls.redirect_listen says",
+            ),
             (&[("LISTEN", "127.0.0.1:80"), ("TLS__REDIRECT_LISTEN", "127.0.0.1:80")], "give it another port"),
             (&[("PROXY_PROTOCOL", "true")], "trusted_proxies"),
             (&[("ACME__DIRECTORY", "http://ca.example/dir")], "no https:// address"),

@@ -88,6 +88,9 @@ impl Config {
             problems.push(about(&layers, key, problem, fix));
         }
         https::settle(&mut config, |key| layers.iter().any(|layer| layer.get(key).is_some()));
+        if let Some((key, problem, fix)) = https::at_odds_settled(&config) {
+            problems.push(about(&layers, key, problem, fix));
+        }
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 }

@@ -5,6 +5,7 @@
 //! connection; a bad one never takes the place of a good one; a private key is never logged and never readable by
 //! others.
 
+mod acme;
 mod certificates;
 mod files;
 mod handshake;
@@ -15,6 +16,7 @@ mod self_signed;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 
@@ -38,7 +40,8 @@ pub struct Tls {
 /// Where the certificate comes from.
 enum Source {
     Files(files::Files),
-    Acme,
+    /// Taken by who keeps it fresh.
+    Acme(Box<Mutex<Option<acme::Keeper>>>),
     SelfSigned,
 }
 
@@ -56,12 +59,16 @@ impl Tls {
                 (files.read().context("the certificate cannot be used")?, Source::Files(files))
             }
             TlsMode::SelfSigned => (self_signed::kept(store, &names).await?, Source::SelfSigned),
-            // Until the first one is there; serving it tells that somebody is at home.
-            TlsMode::Acme => (self_signed::made(&names)?, Source::Acme),
+            TlsMode::Acme => {
+                let keeper = acme::Keeper::open(config, store).await?;
+                // Until the first one is there, one of our own tells that somebody is at home.
+                let first = keeper.kept().map_or_else(|| self_signed::made(&names), Ok)?;
+                (first, Source::Acme(Box::new(Mutex::new(Some(keeper)))))
+            }
         };
         let certificates = Arc::new(Certificates::new(first));
-        if matches!(source, Source::Acme) {
-            certificates.wait_for("the first certificate is still to be got");
+        if matches!(source, Source::Acme(_)) && certificates.pair().is_self_signed() {
+            certificates.wait_for("there is no certificate yet: the authority is still to be asked");
         }
         let server = Arc::new(server_config(&certificates)?);
         Ok(Some(Self { certificates, server, source }))
@@ -73,10 +80,14 @@ impl Tls {
     }
 
     /// Keeps the certificate fresh, for as long as the process lives.
-    pub async fn keep(self: Arc<Self>, _config: Arc<Config>, _store: Store) {
+    pub async fn keep(self: Arc<Self>, config: Arc<Config>, store: Store) {
         match &self.source {
             Source::Files(files) => files.watch(&self.certificates).await,
-            Source::SelfSigned | Source::Acme => std::future::pending().await,
+            Source::Acme(keeper) => {
+                let keeper = keeper.lock().take();
+                acme::keep(keeper, &config, &store, &self.certificates).await;
+            }
+            Source::SelfSigned => std::future::pending().await,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod acme;
 mod cli;
 mod config;
 mod crowd;

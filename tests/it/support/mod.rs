@@ -1,5 +1,6 @@
 //! What the tests stand on: a server of their own, and clients that take nothing for granted.
 
+pub(crate) mod authority;
 pub(crate) mod ca;
 mod client;
 pub(crate) mod raw;

@@ -22,6 +22,8 @@ pub(crate) struct Server {
     /// Its base, such as `http://127.0.0.1:4711`, or `https://` with TLS.
     pub(crate) url: String,
     folder: TempDir,
+    /// Where it listens; another than `url` says where that goes by a name.
+    address: String,
     flags: Vec<(String, String)>,
     process: Child,
     admin: Store,
@@ -31,6 +33,7 @@ pub(crate) struct Server {
 /// How a server is to be started.
 #[derive(Default)]
 pub(crate) struct ServerBuilder {
+    listen: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -39,6 +42,12 @@ impl ServerBuilder {
     pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
         let variable = format!("SARANGBANG_{}", key.to_uppercase().replace('.', "__"));
         self.environment.push((variable, value.to_string()));
+        self
+    }
+
+    /// At this address instead of a free port.
+    pub(crate) fn listen(mut self, address: impl ToString) -> Self {
+        self.listen = Some(address.to_string());
         self
     }
 
@@ -51,11 +60,13 @@ impl ServerBuilder {
     /// Starts it; returns once it says that it is ready.
     pub(crate) async fn start(self) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let (process, url) = spawn(&data_in(folder.path()), "127.0.0.1:0", &self.environment);
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:0");
+        let (process, url) = spawn(&data_in(folder.path()), listen, &self.environment);
+        let address = self.listen.unwrap_or_else(|| url.split_once("://").unwrap().1.to_owned());
         let admin = open_admin(&data_in(folder.path()));
         let keys = admin.signing_keys().await.unwrap();
         let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), 60);
-        Server { url, folder, flags: self.environment, process, admin, tokens }
+        Server { url, folder, address, flags: self.environment, process, admin, tokens }
     }
 }
 
@@ -93,7 +104,7 @@ impl Server {
 
     /// A connection to it, with TLS where it speaks that.
     pub(crate) async fn stream(&self) -> AnyStream {
-        let stream = TcpStream::connect(self.authority()).await.unwrap();
+        let stream = TcpStream::connect(&self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         self.secured(stream).await
     }
@@ -110,7 +121,7 @@ impl Server {
     /// The same over a TCP connection that is there already.
     pub(crate) async fn secured(&self, stream: TcpStream) -> AnyStream {
         if self.url.starts_with("https://") {
-            let (host, _) = self.authority().rsplit_once(':').unwrap();
+            let host = self.authority().rsplit_once(':').map_or(self.authority(), |(host, _)| host);
             Box::new(secure(stream, host.trim_matches(['[', ']'])).await.unwrap())
         } else {
             Box::new(stream)
@@ -205,10 +216,16 @@ impl Server {
         }
     }
 
+    /// From the next start on, another value of a key.
+    pub(crate) fn change(&mut self, key: &str, value: impl ToString) {
+        let changed = ServerBuilder::default().set(key, value).environment;
+        self.flags.retain(|(name, _)| *name != changed[0].0);
+        self.flags.extend(changed);
+    }
+
     /// Starts it again at the same address with the same data.
     pub(crate) async fn restart(&mut self) {
-        let address = self.authority().to_owned();
-        (self.process, self.url) = spawn(&self.data(), &address, &self.flags);
+        (self.process, self.url) = spawn(&self.data(), &self.address, &self.flags);
         self.admin = open_admin(&self.data());
     }
 
