@@ -168,7 +168,7 @@ fn a_port_in_use_stops_the_start_with_one_line_that_says_what_to_do() {
         let errors: Vec<&str> = log.lines().filter(|line| line.starts_with("error: ")).collect();
         let [error] = errors[..] else { panic!("{log}") };
         let key = key.to_lowercase().replace("__", ".");
-        assert!(error.contains(&address.to_string()) && error.contains("another program uses that port"), "{error}");
+        assert!(error.contains(&address.to_string()) && error.contains("taken by another program"), "{error}");
         assert!(error.contains(&format!("the key {key}")), "{error}");
     }
 }
