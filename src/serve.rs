@@ -57,7 +57,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
 
+    // Both ports are had before anybody is served at one of them.
     let socket = listener(handed.main, config.listen, "listen")?;
+    let redirect_socket = if tls.is_some() { redirect_listener(handed.redirect, &config)? } else { None };
     let address = socket.local_addr()?;
     let handle = Handle::new();
     let door = Door::new(&config, files, tls.is_some());
@@ -67,13 +69,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(tls) => serve_on(socket, tls.handshakes(door, &config), handle.clone(), app, &config)?,
         None => serve_on(socket, door, handle.clone(), app, &config)?,
     };
-    if let Some(tls) = &tls
-        && let Some(listener) = redirect_listener(handed.redirect, &config)?
-    {
-        let app =
-            plain_door.tickets(http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), address.port()));
-        serve_on(listener, plain_door, handle.clone(), app, &config)?;
-    }
+    let mut redirecting = match (&tls, redirect_socket) {
+        (Some(tls), Some(socket)) => {
+            let app = http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), address.port());
+            let app = plain_door.tickets(app);
+            serve_on(socket, plain_door, handle.clone(), app, &config)?
+        }
+        _ => tokio::spawn(std::future::pending()),
+    };
     let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;
@@ -83,12 +86,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         signal = stopped(tls.as_deref()) => signal.context("cannot wait for signals"),
         ended = &mut serving => Err(anyhow::anyhow!("the listener has ended by itself: {ended:?}")),
+        ended = &mut redirecting => Err(anyhow::anyhow!("the listener for redirects has ended by itself: {ended:?}")),
         ended = &mut pump => Err(anyhow::anyhow!("the store's news have ended by themselves: {ended:?}")),
     };
     tracing::info!("draining: no new connections, clients are told to come back");
     drain(&edge, &handle).await;
     sweeping.abort();
     serving.abort();
+    redirecting.abort();
     keeping.inspect(JoinHandle::abort);
     store.close().await;
     telling.abort();

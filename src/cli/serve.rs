@@ -15,7 +15,8 @@ use crate::ops;
 /// The first line on standard output is `ready URL` once it serves; all else goes to the log on stderr. While there is
 /// no administrator, a one-time link to make one is printed there too.
 ///
-/// SIGTERM or Ctrl-C ends it: everything acknowledged is on disk then. SIGHUP reads the certificate's files again.
+/// SIGTERM or Ctrl-C ends it: everything acknowledged is on disk then. SIGHUP reads the certificate's files again,
+/// or asks the authority now instead of later, once an hour.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

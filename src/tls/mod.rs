@@ -19,6 +19,7 @@ use anyhow::Context as _;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use tokio::sync::Notify;
 
 pub use certificates::{Certificates, Standing};
 pub use files::{Files, FilesError};
@@ -35,6 +36,8 @@ pub struct Tls {
     pub certificates: Arc<Certificates>,
     server: Arc<ServerConfig>,
     source: Source,
+    /// Somebody wants the authority to be asked now.
+    hurry: Notify,
 }
 
 /// Where the certificate comes from.
@@ -71,7 +74,7 @@ impl Tls {
             certificates.wait_for("there is no certificate yet: the authority is still to be asked");
         }
         let server = Arc::new(server_config(&certificates)?);
-        Ok(Some(Self { certificates, server, source }))
+        Ok(Some(Self { certificates, server, source, hurry: Notify::new() }))
     }
 
     /// The acceptor for a listener, over whatever lets TCP connections in.
@@ -85,16 +88,18 @@ impl Tls {
             Source::Files(files) => files.watch(&self.certificates).await,
             Source::Acme(keeper) => {
                 let keeper = keeper.lock().take();
-                acme::keep(keeper, &config, &store, &self.certificates).await;
+                acme::keep(keeper, &config, &store, &self.certificates, &self.hurry).await;
             }
-            Source::SelfSigned => std::future::pending().await,
+            Source::SelfSigned => self_signed::keep(&self_signed::names(&config), &store, &self.certificates).await,
         }
     }
 
-    /// Looks again now: SIGHUP.
+    /// Looks again now, on SIGHUP: at the files, or at whether the authority will have us by now.
     pub fn reload(&self) {
-        if let Source::Files(files) = &self.source {
-            files.reload(&self.certificates);
+        match &self.source {
+            Source::Files(files) => files.reload(&self.certificates),
+            Source::Acme(_) => self.hurry.notify_one(),
+            Source::SelfSigned => {}
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
 use time::{Duration, OffsetDateTime};
+use tokio::time::sleep;
 
-use super::Pair;
+use super::{Certificates, Pair};
 use crate::config::Config;
 use crate::store::{Secret, Store};
 
@@ -16,6 +17,8 @@ const LIFETIME: Duration = Duration::days(365);
 const BACKDATED: Duration = Duration::hours(1);
 /// A kept one with less than this left is made anew.
 const LEFT_MIN_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// How often it is looked at.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
 /// The name that it is kept under.
 const KEPT: &str = "tls/self-signed";
 
@@ -52,6 +55,18 @@ pub(super) async fn kept(store: &Store, names: &[String]) -> anyhow::Result<Pair
     let (chain, key) = pem(names)?;
     store.keep(KEPT, Secret::new(format!("{chain}{key}").into_bytes())).await?;
     Ok(Pair::parse(chain.as_bytes(), key.as_bytes())?)
+}
+
+/// Makes another one in time, in a process that lives for a year.
+pub(super) async fn keep(names: &[String], store: &Store, certificates: &Certificates) {
+    loop {
+        sleep(LOOK).await;
+        match kept(store, names).await {
+            Ok(pair) if pair.fingerprint() != certificates.pair().fingerprint() => certificates.put(pair),
+            Ok(_) => {}
+            Err(cause) => tracing::error!("the self-signed certificate cannot be made anew: {cause:#}"),
+        }
+    }
 }
 
 /// A fresh certificate and its key, as PEM.

@@ -168,6 +168,17 @@ async fn an_authority_that_cannot_prove_the_name_is_quoted_in_plain_words() {
 }
 
 #[tokio::test]
+async fn who_has_mended_the_cause_gets_the_certificate_by_sighup() {
+    let pebble = Pebble::new().misled().start().await;
+    let server = pebble.server(NAME).start().await;
+    told(&server, "the authority says about chat.test").await;
+    pebble.names.as_ref().unwrap().lead(pebble.address, NAME, pebble.address);
+    server.signal("HUP");
+    certified(&pebble, NAME).await;
+    assert!(server.log().contains("asked now instead of later"), "{}", server.log());
+}
+
+#[tokio::test]
 async fn the_one_name_that_fails_is_told_from_the_others() {
     let pebble = Pebble::new().start().await;
     pebble.names.as_ref().unwrap().lead(pebble.address, "astray.test", own_address());

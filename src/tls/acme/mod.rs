@@ -29,6 +29,7 @@ use instant_acme::{Account, Order};
 use kept::Kept;
 use plan::{OrderRecord, Plan, renewal};
 use settings::Settings;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::{Certificates, Pair};
@@ -59,7 +60,13 @@ pub(super) struct Keeper {
 
 /// Keeps the certificate fresh, whatever happens to a keeper: the protocol's client panics over an address that an
 /// authority should not have given. What was written down before the attempt stands, so that another keeper waits.
-pub(super) async fn keep(first: Option<Keeper>, config: &Config, store: &Store, certificates: &Certificates) {
+pub(super) async fn keep(
+    first: Option<Keeper>,
+    config: &Config,
+    store: &Store,
+    certificates: &Certificates,
+    hurry: &Notify,
+) {
     let mut next = first;
     loop {
         let opened = match next.take() {
@@ -68,7 +75,7 @@ pub(super) async fn keep(first: Option<Keeper>, config: &Config, store: &Store, 
         };
         match opened {
             Ok(keeper) => {
-                let _ = AssertUnwindSafe(keeper.keep(certificates)).catch_unwind().await;
+                let _ = AssertUnwindSafe(keeper.keep(certificates, hurry)).catch_unwind().await;
                 certificates.forget_answers();
                 tracing::error!("an attempt to get a certificate has broken down; see the line before");
             }
@@ -97,7 +104,7 @@ impl Keeper {
     }
 
     /// Keeps the certificate fresh, for as long as the process lives.
-    async fn keep(mut self, certificates: &Certificates) {
+    async fn keep(mut self, certificates: &Certificates, hurry: &Notify) {
         self.settings.tell();
         loop {
             let next = match self.look(certificates).await {
@@ -108,7 +115,22 @@ impl Keeper {
                 }
             };
             let pause = (next - now_ms()).clamp(0, SLEEP_MAX_MS);
-            sleep(Duration::from_millis(u64::try_from(pause).unwrap_or_default())).await;
+            tokio::select! {
+                () = sleep(Duration::from_millis(u64::try_from(pause).unwrap_or_default())) => {}
+                () = hurry.notified() => self.hurry(),
+            }
+        }
+    }
+
+    /// Somebody has mended what was wrong, and does not want to wait.
+    fn hurry(&mut self) {
+        let now = now_ms();
+        if self.reason(now).is_none() {
+            tracing::info!("the certificate is good, and is renewed when it is time");
+        } else if self.plan.as_mut().is_some_and(|plan| plan.hurry(now)) {
+            tracing::info!("the authority is asked now instead of later");
+        } else {
+            tracing::warn!("the authority is not asked earlier: it wants the wait, or that was done within the hour");
         }
     }
 

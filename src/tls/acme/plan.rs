@@ -21,6 +21,8 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const WAITS_MS: [i64; 5] = [MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS, 120 * MINUTE_MS, 360 * MINUTE_MS];
 /// What an authority may ask for at most: its longest limits count by the week.
 const ASKED_WAIT_MAX_MS: i64 = 7 * DAY_MS;
+/// So often an operator who has mended something may have the next attempt made at once: one more failure an hour.
+const HURRY_MS: i64 = 60 * MINUTE_MS;
 /// So often an order is taken up again that the authority does not come to an end with.
 const TAKEN_UP_MAX: u32 = 5;
 
@@ -49,6 +51,10 @@ pub(super) struct Plan {
     not_before_ms: i64,
     /// How far ahead that was when it was decided.
     wait_ms: i64,
+    /// Whether it was the authority that asked for that wait.
+    is_asked: bool,
+    /// When an operator last had an attempt made at once.
+    hurried_ms: Option<i64>,
     /// What happened last.
     last_failure: String,
     /// Whether the other way was tried already without a wait.
@@ -93,6 +99,18 @@ impl Plan {
         self.not_before_ms
     }
 
+    /// Lets the next attempt be made at once, because somebody has mended what was wrong. False where the authority
+    /// asked for the wait, or where that was done within the last hour.
+    pub(super) fn hurry(&mut self, now: i64) -> bool {
+        let is_early = self.hurried_ms.is_some_and(|hurried| (0..HURRY_MS).contains(&(now - hurried)));
+        if self.is_asked || is_early {
+            return false;
+        }
+        self.hurried_ms = Some(now);
+        self.not_before_ms = self.not_before_ms.min(now);
+        true
+    }
+
     /// Counts an attempt that is about to be made as failed.
     pub(super) fn begin(&mut self, now: i64) {
         self.failures = self.failures.saturating_add(1);
@@ -112,6 +130,7 @@ impl Plan {
         words.clone_into(&mut self.last_failure);
         self.wait(now);
         if let Some(asked) = asked.filter(|asked| *asked > self.not_before_ms) {
+            self.is_asked = true;
             self.wait_ms = (asked - now).min(ASKED_WAIT_MAX_MS);
             self.not_before_ms = now + self.wait_ms;
         }
@@ -142,6 +161,7 @@ impl Plan {
             directory: std::mem::take(&mut self.directory),
             names: std::mem::take(&mut self.names),
             worked,
+            hurried_ms: self.hurried_ms,
             ..Self::default()
         };
     }
@@ -170,6 +190,7 @@ impl Plan {
 
     fn wait(&mut self, now: i64) {
         let at = usize::try_from(self.failures.saturating_sub(1)).unwrap_or(usize::MAX).min(WAITS_MS.len() - 1);
+        self.is_asked = false;
         self.wait_ms = WAITS_MS[at];
         self.not_before_ms = now + self.wait_ms;
     }

@@ -59,6 +59,22 @@ fn a_clock_that_is_set_back_does_not_make_the_wait_longer() {
 }
 
 #[test]
+fn who_has_mended_something_waits_no_longer_but_once_an_hour() {
+    let mut plan = plan();
+    for _ in 0..5 {
+        plan.begin(0);
+    }
+    let later = plan.due(1_000);
+    assert!(plan.hurry(1_000) && plan.due(1_000) == 1_000);
+    plan.begin(1_000);
+    assert!(!plan.hurry(2_000) && plan.due(2_000) > later, "that one failed, too");
+    assert!(plan.hurry(1_000 + HURRY_MS));
+    plan.begin(10 * HURRY_MS);
+    plan.fail(10 * HURRY_MS, "too many", Fate::Dead, Some(100 * HURRY_MS), &[Way::Http]);
+    assert!(!plan.hurry(20 * HURRY_MS), "the authority itself asked for the wait");
+}
+
+#[test]
 fn the_other_way_is_tried_at_once_and_only_once() {
     let mut plan = plan();
     plan.begin(0);
