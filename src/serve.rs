@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -15,9 +15,10 @@ use axum_server::accept::Accept;
 use axum_server::service::SendService;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
@@ -32,6 +33,8 @@ use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often it is told that no connection can be accepted.
+const COMPLAINT: Duration = Duration::from_secs(10);
 /// How long a drain spreads the goodbyes: clients come back one after the other.
 const DRAIN_SPREAD: Duration = Duration::from_secs(2);
 /// How long it then waits for the last of them.
@@ -43,6 +46,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the data folder or the address cannot be used; the message says what to do.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    // Before anything else: a SIGHUP that nobody waits for would end the process.
+    let mut signals = Signals::new().context("cannot wait for signals")?;
     let handed = ops::sockets()?;
     let files = ops::raise_file_limit();
     let store = ops::open_store(&config, Mode::Serve)?;
@@ -51,7 +56,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if handed.redirect.is_some() && !config.is_https() {
         anyhow::bail!("a socket for the redirect to HTTPS was handed over, and there is no HTTPS: see tls.mode");
     }
-    let tls = Tls::open(&config, &store).await?.map(Arc::new);
+    let has_redirect = handed.redirect.is_some() || config.tls.redirect_listen.is_some();
+    let tls = Tls::open(&config, &store, has_redirect).await?.map(Arc::new);
     let edge = edge(Arc::clone(&config), store.clone(), setup_key.as_deref(), tls.as_deref()).await?;
     let tail = store.tail().context("the store's news have a reader already")?;
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
@@ -71,7 +77,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let mut redirecting = match (&tls, redirect_socket) {
         (Some(tls), Some(socket)) => {
-            let app = http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), address.port());
+            let app =
+                http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), public_port(&config, address));
             let app = plain_door.tickets(app);
             serve_on(socket, plain_door, handle.clone(), app, &config)?
         }
@@ -84,7 +91,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Whatever ends by itself ends the process: half a server would take messages and deliver them to nobody, and a
     // supervisor can only start again what has ended.
     let outcome = tokio::select! {
-        signal = stopped(tls.as_deref()) => signal.context("cannot wait for signals"),
+        () = signals.stop(tls.as_deref()) => Ok(()),
         ended = &mut serving => Err(anyhow::anyhow!("the listener has ended by itself: {ended:?}")),
         ended = &mut redirecting => Err(anyhow::anyhow!("the listener for redirects has ended by itself: {ended:?}")),
         ended = &mut pump => Err(anyhow::anyhow!("the store's news have ended by themselves: {ended:?}")),
@@ -92,6 +99,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("draining: no new connections, clients are told to come back");
     drain(&edge, &handle).await;
     sweeping.abort();
+    // Requests that were on their way are answered; their connections end with them.
+    if outcome.is_ok() && timeout(DRAIN_MAX, &mut serving).await.is_err() {
+        tracing::warn!("some requests were not answered in time");
+    }
     serving.abort();
     redirecting.abort();
     keeping.inspect(JoinHandle::abort);
@@ -144,11 +155,21 @@ where
             match address {
                 // Whoever came in is not let in, or has gone: theirs to know.
                 Some(address) => tracing::debug!(%address, %error, "a connection ended on its way in"),
-                None => tracing::warn!(%error, "no connection can be accepted; it is tried again at once"),
+                None => complain(error),
             }
         });
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
     Ok(tokio::spawn(server.serve(app)))
+}
+
+/// Says that connections cannot be accepted. It is tried twenty times a second, and told every ten seconds.
+fn complain(error: &std::io::Error) {
+    static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut told = TOLD.lock();
+    if told.is_none_or(|told| told.elapsed() > COMPLAINT) {
+        *told = Some(Instant::now());
+        tracing::error!(%error, "no connection can be accepted; see the limit of open files (LimitNOFILE=, ulimit -n)");
+    }
 }
 
 /// The same for the redirect, if there is to be one.
@@ -191,11 +212,16 @@ fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> an
 /// Where the service is: by its name where it has one.
 fn base_url(config: &Config, address: SocketAddr) -> String {
     let scheme = if config.is_https() { "https" } else { "http" };
-    match config.domain.first() {
-        Some(name) if config.is_https() && address.port() == 443 => format!("{scheme}://{name}"),
-        Some(name) if config.is_https() => format!("{scheme}://{name}:{}", address.port()),
+    match (config.domain.first(), public_port(config, address)) {
+        (Some(name), 443) if config.is_https() => format!("{scheme}://{name}"),
+        (Some(name), port) if config.is_https() => format!("{scheme}://{name}:{port}"),
         _ => format!("{scheme}://{address}"),
     }
+}
+
+/// Where people come by HTTPS: behind a router or a container's port it is not where this process listens.
+fn public_port(config: &Config, address: SocketAddr) -> u16 {
+    if config.tls.public_port == 0 { address.port() } else { config.tls.public_port }
 }
 
 /// The same as a link that opens on this computer.
@@ -215,20 +241,32 @@ async fn sweep(edge: Arc<Edge>) {
     }
 }
 
-/// Waits for the signal to stop; on SIGHUP the certificate's files are read again.
-async fn stopped(tls: Option<&Tls>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => {
-                tracing::info!("SIGHUP: what can be read again is");
-                if let Some(tls) = tls {
-                    tls.reload();
-                }
+/// The signals that are listened to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one to stop. On SIGHUP the certificate is looked at again.
+    async fn stop(&mut self, tls: Option<&Tls>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => match tls {
+                    Some(tls) => tls.reload(),
+                    None => tracing::info!("SIGHUP: without HTTPS there is nothing to read again"),
+                },
             }
         }
     }

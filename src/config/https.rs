@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use super::{AcmeChallenge, Config, TlsMode};
+use super::{Config, TlsMode};
 
 /// Every address of this host, IPv4 included.
 const fn everywhere(port: u16) -> SocketAddr {
@@ -54,24 +54,24 @@ pub(super) fn at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
         }
         _ => {}
     }
-    if tls.redirect_listen.is_some_and(|address| address == config.listen && address.port() != 0) {
-        problem("tls.redirect_listen", "this is the address of listen", "give it another port, or turn it off");
-    }
     if config.proxy_protocol && config.trusted_proxies.is_empty() {
         problem("proxy_protocol", "nobody's PROXY header would be believed", "name the proxies in trusted_proxies");
     }
     problems
 }
 
-/// What only shows once the mode and the addresses are settled.
+/// The same, when it is known which mode is meant.
 pub(super) fn at_odds_settled(config: &Config) -> Option<(&'static str, String, String)> {
-    let wants_http = config.tls.mode == TlsMode::Acme && config.acme.challenge == AcmeChallenge::Http01;
-    (wants_http && config.tls.redirect_listen.is_none()).then(|| {
-        (
-            "acme.challenge",
-            "http-01 is answered where tls.redirect_listen says, and that is nowhere".to_owned(),
-            "set tls.redirect_listen to \"0.0.0.0:80\", or acme.challenge to \"tls-alpn-01\"".to_owned(),
-        )
+    let redirect = config.tls.redirect_listen?;
+    if !config.is_https() {
+        let problem = "without HTTPS there is nothing to redirect to";
+        let fix = "see tls.mode, or turn this off";
+        return Some(("tls.redirect_listen", problem.into(), fix.into()));
+    }
+    let (listen, port) = (config.listen, redirect.port());
+    let is_same = listen.ip() == redirect.ip() || listen.ip().is_unspecified() || redirect.ip().is_unspecified();
+    (is_same && port == listen.port() && port != 0).then(|| {
+        ("tls.redirect_listen", format!("port {port} is that of listen"), "give it another port, or turn it off".into())
     })
 }
 
@@ -132,11 +132,11 @@ mod tests {
             (&[("TLS__MODE", "files")], "give both tls.cert and tls.key"),
             (&[("TLS__MODE", "off"), ("TLS__CERT", "a.pem"), ("TLS__KEY", "b.pem")], "nobody would look at them"),
             (&[("TLS__MODE", "acme")], "--domain"),
+            (&[("TLS__REDIRECT_LISTEN", "127.0.0.1:80")], "without HTTPS there is nothing to redirect to"),
             (
-                &[("DOMAIN", "a.example"), ("ACME__CHALLENGE", "http-01"), ("TLS__REDIRECT_LISTEN", "off")],
-                "answered where tls.redirect_listen says",
+                &[("TLS__MODE", "self-signed"), ("LISTEN", "127.0.0.1:8443"), ("TLS__REDIRECT_LISTEN", "[::]:8443")],
+                "give it another port",
             ),
-            (&[("LISTEN", "127.0.0.1:80"), ("TLS__REDIRECT_LISTEN", "127.0.0.1:80")], "give it another port"),
             (&[("PROXY_PROTOCOL", "true")], "trusted_proxies"),
             (&[("ACME__DIRECTORY", "http://ca.example/dir")], "no https:// address"),
             (&[("ACME__EMAIL", "me")], "no mail address"),

@@ -41,6 +41,7 @@ pub(super) const KEYS: &[Key] = &[
     text("tls.cert", "the path of a PEM file with the certificate and those between it and the authority"),
     text("tls.key", "the path of a PEM file with the private key, which nobody else may read"),
     text("tls.redirect_listen", "an address with a port, such as 0.0.0.0:80, or off"),
+    number("tls.public_port", 0, 65_535, "a TCP port (0: that of listen)"),
     text("acme.email", "a mail address such as me@example.com, or nothing"),
     text("acme.directory", "the https:// address of an authority's directory"),
     text("acme.ca_file", "the path of a PEM file with root certificates, or nothing"),

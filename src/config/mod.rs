@@ -81,6 +81,8 @@ pub struct TlsConfig {
     /// Where plain HTTP is answered with a redirect to HTTPS, and an authority's questions are; `None` is nowhere.
     #[serde(serialize_with = "values::show_optional_listen", deserialize_with = "values::optional_listen")]
     pub redirect_listen: Option<SocketAddr>,
+    /// The port by which people come, where it is not that of `listen`: behind a router, or a container's; 0 is none.
+    pub public_port: u16,
 }
 
 /// Where the certificate comes from.
@@ -210,7 +212,13 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
-            tls: TlsConfig { mode: TlsMode::Auto, cert: PathBuf::new(), key: PathBuf::new(), redirect_listen: None },
+            tls: TlsConfig {
+                mode: TlsMode::Auto,
+                cert: PathBuf::new(),
+                key: PathBuf::new(),
+                redirect_listen: None,
+                public_port: 0,
+            },
             acme: AcmeConfig {
                 email: String::new(),
                 directory: LETS_ENCRYPT.into(),

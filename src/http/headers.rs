@@ -33,8 +33,9 @@ const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// The middleware around everything.
 pub(super) async fn secure(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let policy = policy(request.headers());
-    // Only with a certificate that browsers believe: with another they could not come back at all.
-    let is_real = edge.standing().is_some_and(|standing| standing.is_real);
+    // Only by a name that the operator gave, with a certificate that somebody else signed: it holds for every port of
+    // that name, and `localhost` belongs to others, too.
+    let is_real = edge.standing().is_some_and(|standing| standing.is_real) && is_own_name(request.headers(), &edge);
     let mut response = next.run(request).await;
     // A socket that has been upgraded is no document.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -48,6 +49,12 @@ pub(super) async fn secure(State(edge): State<Arc<Edge>>, request: Request, next
         }
     }
     response
+}
+
+fn is_own_name(headers: &HeaderMap, edge: &Edge) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    name != "localhost" && edge.config.domain.contains(&name)
 }
 
 /// The content security policy: this server alone, nothing inline. `'self'` covers WebSockets of the same origin in

@@ -45,8 +45,9 @@ async fn answer(State(way): State<Arc<Way>>, Path(token): Path<String>) -> Respo
 async fn onward(State(way): State<Arc<Way>>, request: Request) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = bare(host).to_ascii_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
     let is_ours = match way.names.as_slice() {
-        [] => way.certificates.pair().names().contains(&name),
+        [] => way.certificates.pair().serves(&name),
         names => names.contains(&name),
     };
     if !is_ours {
@@ -62,6 +63,7 @@ async fn onward(State(way): State<Arc<Way>>, request: Request) -> Response {
         (true, port) => format!("[{name}]:{port}"),
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = if path.starts_with('/') { path } else { "/" };
     match HeaderValue::try_from(format!("https://{authority}{path}")) {
         Ok(location) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)], Body::empty()).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),

@@ -58,7 +58,9 @@ pub fn cannot_listen(e: &io::Error, address: SocketAddr, choose: &str) -> (Strin
     match e.kind() {
         ErrorKind::AddrInUse => (
             format!("{address} is taken by another program"),
-            format!("stop that one (`ss -ltnp` shows it), or choose another port with {choose}"),
+            format!(
+                "stop that one (`ss -ltnp` shows it; systemd holds the port of a socket unit), or choose another port with {choose}"
+            ),
         ),
         ErrorKind::PermissionDenied => {
             let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");

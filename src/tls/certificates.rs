@@ -72,6 +72,11 @@ impl Certificates {
         Standing { is_real: is_valid && !pair.is_self_signed(), obstacle: self.waiting.read().clone().or(expired) }
     }
 
+    /// Whether the one in force has ended at `now`.
+    pub(super) fn is_expired(&self, now: i64) -> bool {
+        self.pair.read().not_after() <= now
+    }
+
     /// Answers an authority's handshake for a name with this certificate.
     pub(crate) fn answer_tls(&self, name: &str, certificate: Arc<CertifiedKey>) {
         self.tls_answers.write().insert(name.to_owned(), certificate);

@@ -5,15 +5,18 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::time::interval;
 
+use super::self_signed::now_ms;
 use super::{Certificates, Pair, PairError};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often it is told that the certificate has expired.
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 /// A certificate chain is a few KiB; whatever is larger is something else.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -108,9 +111,14 @@ impl Files {
     /// Looks again and again.
     pub(super) async fn watch(&self, certificates: &Certificates) {
         let mut looks = interval(LOOK);
+        let mut told = None;
         loop {
             looks.tick().await;
             self.reload(certificates);
+            if certificates.is_expired(now_ms()) && told.is_none_or(|told: Instant| told.elapsed() > A_DAY) {
+                told = Some(Instant::now());
+                tracing::error!("the certificate has expired, and is still served; renew tls.cert and tls.key");
+            }
         }
     }
 }
@@ -122,6 +130,10 @@ fn plain(cause: &std::io::Error) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>, FilesError> {
     let unreadable = |cause| FilesError::Unreadable { path: path.to_owned(), cause };
+    // A pipe would be waited for.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no regular file")));
+    }
     if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
         return Err(FilesError::TooLarge { path: path.to_owned() });
     }

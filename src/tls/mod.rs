@@ -36,6 +36,7 @@ pub struct Tls {
     pub certificates: Arc<Certificates>,
     server: Arc<ServerConfig>,
     source: Source,
+    has_redirect: bool,
     /// Somebody wants the authority to be asked now.
     hurry: Notify,
 }
@@ -49,11 +50,12 @@ enum Source {
 }
 
 impl Tls {
-    /// As the configuration says; `None` where it says plain HTTP.
+    /// As the configuration says; `None` where it says plain HTTP. `has_redirect` is whether somebody answers an
+    /// authority by plain HTTP.
     ///
     /// # Errors
     /// When `tls.cert` and `tls.key` are no pair that can be used, or the store does not answer.
-    pub async fn open(config: &Config, store: &Store) -> anyhow::Result<Option<Self>> {
+    pub async fn open(config: &Config, store: &Store, has_redirect: bool) -> anyhow::Result<Option<Self>> {
         let names = self_signed::names(config);
         let (first, source) = match config.tls.mode {
             TlsMode::Auto | TlsMode::Off => return Ok(None),
@@ -63,7 +65,7 @@ impl Tls {
             }
             TlsMode::SelfSigned => (self_signed::kept(store, &names).await?, Source::SelfSigned),
             TlsMode::Acme => {
-                let keeper = acme::Keeper::open(config, store).await?;
+                let keeper = acme::Keeper::open(config, store, has_redirect).await?;
                 // Until the first one is there, one of our own tells that somebody is at home.
                 let first = keeper.kept().map_or_else(|| self_signed::made(&names), Ok)?;
                 (first, Source::Acme(Box::new(Mutex::new(Some(keeper)))))
@@ -74,7 +76,7 @@ impl Tls {
             certificates.wait_for("there is no certificate yet: the authority is still to be asked");
         }
         let server = Arc::new(server_config(&certificates)?);
-        Ok(Some(Self { certificates, server, source, hurry: Notify::new() }))
+        Ok(Some(Self { certificates, server, source, has_redirect, hurry: Notify::new() }))
     }
 
     /// The acceptor for a listener, over whatever lets TCP connections in.
@@ -88,7 +90,7 @@ impl Tls {
             Source::Files(files) => files.watch(&self.certificates).await,
             Source::Acme(keeper) => {
                 let keeper = keeper.lock().take();
-                acme::keep(keeper, &config, &store, &self.certificates, &self.hurry).await;
+                acme::keep(keeper, &config, &store, self.has_redirect, &self.certificates, &self.hurry).await;
             }
             Source::SelfSigned => self_signed::keep(&self_signed::names(&config), &store, &self.certificates).await,
         }

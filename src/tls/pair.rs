@@ -64,8 +64,10 @@ impl Pair {
         let milliseconds = |seconds: i64| seconds.saturating_mul(1_000);
         let (not_before, not_after) = (read.validity().not_before.timestamp(), read.validity().not_after.timestamp());
         let is_self_signed = read.issuer() == read.subject() && certificates.len() == 1;
+        let mut digest = digest::Context::new(&digest::SHA256);
+        certificates.iter().for_each(|certificate| digest.update(certificate));
         let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, first).as_ref());
+        fingerprint.copy_from_slice(digest.finish().as_ref());
         let certified = CertifiedKey::new(certificates, signing);
         // Keys that cannot tell their public half do not exist among those that are supported.
         certified.keys_match().map_err(|_| PairError::Mismatch)?;
@@ -89,6 +91,12 @@ impl Pair {
         &self.names
     }
 
+    /// Whether it is for this name, be it by a wildcard (RFC 9525, section 6.3: for one label, the first).
+    pub fn serves(&self, name: &str) -> bool {
+        let wild = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+        self.names.iter().any(|own| own == name || Some(own) == wild.as_ref())
+    }
+
     /// Whether it is for all of these names.
     pub fn covers(&self, names: &[String]) -> bool {
         names.iter().all(|name| self.names.contains(name))
@@ -109,7 +117,7 @@ impl Pair {
         self.is_self_signed
     }
 
-    /// The SHA-256 of the certificate.
+    /// The SHA-256 of the whole chain.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }

@@ -84,7 +84,7 @@ pub(super) fn pem(names: &[String]) -> anyhow::Result<(String, String)> {
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

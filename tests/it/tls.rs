@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::version::{TLS12, TLS13};
-use sarangbang::chat::{Role, RoomId};
+use sarangbang::chat::RoomId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::support::authority::own_address;
 use crate::support::ca::{Ca, PairFiles};
 use crate::support::raw::Raw;
 use crate::support::secure::{client_config, client_config_of, secure};
@@ -22,6 +23,17 @@ async fn self_signed() -> Server {
 
 async fn with_files(files: &PairFiles) -> Server {
     Server::builder().set("tls.cert", files.cert.display()).set("tls.key", files.key.display()).start().await
+}
+
+/// One with names, at an address of its own: its ready line tells a name, which nobody here resolves.
+async fn named(files: &PairFiles, names: &str) -> Server {
+    Server::builder()
+        .set("domain", names)
+        .listen(format!("{}:8443", own_address()))
+        .set("tls.cert", files.cert.display())
+        .set("tls.key", files.key.display())
+        .start()
+        .await
 }
 
 /// The certificate that a new handshake gets.
@@ -99,11 +111,6 @@ async fn a_changed_pair_is_taken_up_and_a_bad_one_is_not() {
     let server = with_files(&files).await;
     let first = der(&files);
     assert_eq!(served(&server).await, first);
-    assert_eq!(
-        server.http("GET", "/login", "", "").await.header("strict-transport-security"),
-        Some("max-age=31536000"),
-        "an authority signed it"
-    );
 
     // Half a pair: the old one stays, and the log says why.
     std::fs::write(&files.cert, ca.pair(&["localhost"]).0).unwrap();
@@ -117,6 +124,18 @@ async fn a_changed_pair_is_taken_up_and_a_bad_one_is_not() {
     eventually("the new pair is served", async || served(&server).await == der(&files)).await;
     assert_ne!(der(&files), first);
     assert!(!server.log().contains("PRIVATE KEY"));
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_come_by_https_alone_by_the_own_name_with_a_real_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Ca::new().pair_in(folder.path(), &["chat.test", "localhost"]);
+    let server = named(&files, "chat.test,localhost").await;
+    for (host, told) in [("chat.test", Some("max-age=31536000")), ("localhost", None), ("127.0.0.1", None)] {
+        let mut raw = Raw::open(&server).await;
+        raw.write(format!("GET /login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        assert_eq!(raw.answer().await.header("strict-transport-security"), told, "{host}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -256,19 +275,18 @@ async fn plain_http_at_the_https_port_is_closed_and_hurts_nobody() {
 async fn testssl_finds_nothing_to_complain_about() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Ca::new();
-    let server = with_files(&ca.pair_in(folder.path(), &["localhost"])).await;
-    server.person("minji", Role::User).await;
+    let server = named(&ca.pair_in(folder.path(), &["chat.test"]), "chat.test").await;
     let (root, report) = (folder.path().join("root.pem"), folder.path().join("report.json"));
     std::fs::write(&root, ca.root()).unwrap();
-    let address = format!("localhost:{}", server.authority().rsplit_once(':').unwrap().1);
     let mut command = Command::new("testssl");
-    command.args(["--quiet", "--warnings", "off", "--color", "0", "--nodns", "none", "--ip", "127.0.0.1"]);
+    command.args(["--quiet", "--warnings", "off", "--color", "0", "--nodns", "none", "--ip"]);
+    command.arg(server.address().ip().to_string());
     command
         .args(["-p", "-s", "-P", "-S", "-h", "-U", "--add-ca"])
         .arg(&root)
         .arg("--jsonfile")
         .arg(&report)
-        .arg(address);
+        .arg("chat.test:8443");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let mut text = String::new();
     std::fs::File::open(&report).unwrap().read_to_string(&mut text).unwrap();

@@ -5,8 +5,8 @@ use std::fs;
 use super::super::finding::Finding;
 use crate::config::Config;
 
-/// Files that the server keeps open besides one for each connection.
-const FILES_BESIDES: u64 = 64;
+/// Files that the server wants besides one for each socket: for plain requests, and those of its own.
+const FILES_BESIDES: u64 = 1_024 + 256;
 /// Connections that `serve` asks the kernel to queue.
 const BACKLOG: u64 = 4_096;
 
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn too_few_files_are_told_with_what_they_are_enough_for() {
-        let finding = judge(1_024, 10_000, "here");
-        assert!(finding.level == Level::Note && finding.message.contains("about 960 connections"), "{finding:?}");
-        assert!(finding.fix.unwrap().contains("LimitNOFILE=10064"));
+        let finding = judge(3_000, 10_000, "here");
+        assert!(finding.level == Level::Note && finding.message.contains("about 1720 connections"), "{finding:?}");
+        assert!(finding.fix.unwrap().contains("LimitNOFILE=11280"));
         assert_eq!(judge(20_000, 10_000, "here").level, Level::Ok);
     }
 

@@ -19,7 +19,7 @@ mod settings;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use authority::Authority;
 use clock::{now_ms, readable};
 use failure::{Failure, Fate};
@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::{Certificates, Pair};
-use crate::config::Config;
+use crate::config::{AcmeChallenge, Config};
 use crate::store::{Secret, Store, StoreError};
 
 const PLAN: &str = "acme/plan";
@@ -54,8 +54,6 @@ pub(super) struct Keeper {
     is_kept: bool,
     /// `None` until the store has told it.
     plan: Option<Plan>,
-    /// Whether an order that was found in the store was taken up already.
-    has_resumed: bool,
 }
 
 /// Keeps the certificate fresh, whatever happens to a keeper: the protocol's client panics over an address that an
@@ -64,6 +62,7 @@ pub(super) async fn keep(
     first: Option<Keeper>,
     config: &Config,
     store: &Store,
+    has_redirect: bool,
     certificates: &Certificates,
     hurry: &Notify,
 ) {
@@ -71,7 +70,7 @@ pub(super) async fn keep(
     loop {
         let opened = match next.take() {
             Some(keeper) => Ok(keeper),
-            None => Keeper::open(config, store).await,
+            None => Keeper::open(config, store, has_redirect).await,
         };
         match opened {
             Ok(keeper) => {
@@ -90,12 +89,17 @@ impl Keeper {
     ///
     /// # Errors
     /// When `acme.ca_file` or `acme.directory` cannot be used, or the store does not answer.
-    pub(super) async fn open(config: &Config, store: &Store) -> anyhow::Result<Self> {
-        let settings = Settings::of(config);
+    pub(super) async fn open(config: &Config, store: &Store, has_redirect: bool) -> anyhow::Result<Self> {
+        let settings = Settings::of(config, has_redirect);
+        if config.acme.challenge == AcmeChallenge::Http01 && !has_redirect {
+            bail!(
+                "acme.challenge is http-01, and nobody answers plain HTTP; set tls.redirect_listen to \"0.0.0.0:80\""
+            );
+        }
         settings.directory.parse::<Uri>().context("acme.directory: this is no https:// address")?;
         let authority = Authority::new(&config.acme.ca_file)?;
         let kept = Kept::load(store, &settings).await?;
-        Ok(Self { settings, store: store.clone(), authority, kept, is_kept: true, plan: None, has_resumed: false })
+        Ok(Self { settings, store: store.clone(), authority, kept, is_kept: true, plan: None })
     }
 
     /// The certificate that was kept.
@@ -150,8 +154,11 @@ impl Keeper {
             }
             return Ok(self.renewal().unwrap_or(now + AGAIN_MS));
         };
-        let resumes = plan.order().is_some() && !std::mem::replace(&mut self.has_resumed, true);
-        if !resumes {
+        let resumes = plan.resume();
+        if resumes {
+            // Counted before it is done: a process that dies of it must not do it for ever.
+            self.remember(&plan).await?;
+        } else {
             let due = plan.due(now);
             if due > now {
                 self.plan = Some(plan.clone());

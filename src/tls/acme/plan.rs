@@ -65,6 +65,8 @@ pub(super) struct Plan {
     next: Option<Way>,
     /// The order that is on its way.
     order: Option<OrderRecord>,
+    /// Whether an attempt was begun and has not come to an end: a process that finds this was broken off.
+    is_underway: bool,
 }
 
 /// An order at the authority. `Debug` does not show the key.
@@ -76,7 +78,7 @@ pub(super) struct OrderRecord {
     pub(super) key_pem: String,
     /// The way that its names are proven by.
     pub(super) way: Way,
-    /// How often it was taken up again after a wait.
+    /// How often it was taken up again, after a wait or by a process that found the attempt broken off.
     pub(super) taken_up: u32,
 }
 
@@ -111,8 +113,21 @@ impl Plan {
         true
     }
 
+    /// Takes up an order whose attempt was broken off, at once and so often at most. An attempt that came to an end
+    /// has its wait, however often the process is started.
+    pub(super) fn resume(&mut self) -> bool {
+        let Some(order) = self.order.as_mut().filter(|_| self.is_underway) else { return false };
+        if order.taken_up >= TAKEN_UP_MAX {
+            self.order = None;
+            return false;
+        }
+        order.taken_up += 1;
+        true
+    }
+
     /// Counts an attempt that is about to be made as failed.
     pub(super) fn begin(&mut self, now: i64) {
+        self.is_underway = true;
         self.failures = self.failures.saturating_add(1);
         self.wait(now);
         if let Some(order) = &mut self.order {
@@ -127,6 +142,7 @@ impl Plan {
 
     /// Notes how the attempt ended that was begun.
     pub(super) fn fail(&mut self, now: i64, words: &str, fate: Fate, asked: Option<i64>, ways: &[Way]) {
+        self.is_underway = false;
         words.clone_into(&mut self.last_failure);
         self.wait(now);
         if let Some(asked) = asked.filter(|asked| *asked > self.not_before_ms) {
@@ -149,6 +165,7 @@ impl Plan {
         let may = fate == Fate::Unproven && ways.len() > 1 && self.failures == 1 && !self.fell_over;
         if may {
             self.fell_over = true;
+            self.is_underway = true;
             self.wait(now);
         }
         may

@@ -20,9 +20,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Of this configuration.
-    pub(super) fn of(config: &Config) -> Self {
-        let has_http = config.tls.redirect_listen.is_some();
+    /// Of this configuration; `has_http` is whether somebody answers an authority by plain HTTP.
+    pub(super) fn of(config: &Config, has_http: bool) -> Self {
         let ways = match config.acme.challenge {
             // By port 80 first: a proxy or a balancer in front hands plain HTTP on more often than handshakes.
             AcmeChallenge::Auto if has_http => vec![Way::Http, Way::TlsAlpn],

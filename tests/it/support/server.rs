@@ -128,6 +128,11 @@ impl Server {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.address.parse().unwrap()
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.data().with_extension("log")).unwrap()

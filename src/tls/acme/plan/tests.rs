@@ -128,6 +128,19 @@ fn an_order_that_never_ends_is_given_up() {
 }
 
 #[test]
+fn only_an_attempt_that_was_broken_off_is_taken_up_without_a_wait() {
+    let mut plan = plan();
+    plan.begin(0);
+    plan.ordered(record(Way::Http));
+    assert!(plan.resume(), "the process died in it");
+    plan.fail(0, "come back in two hours", Fate::Open, Some(7_200_000), BOTH);
+    assert!(plan.order().is_some() && !plan.resume() && plan.due(1) == 7_200_000, "it has its wait");
+    plan.begin(7_200_000);
+    let resumed = std::iter::repeat_with(|| plan.resume()).take_while(|resumes| *resumes).count();
+    assert!(resumed < 5 && plan.order().is_none(), "a process that dies of it does not do so for ever");
+}
+
+#[test]
 fn other_names_are_another_plan() {
     let mut plan = plan();
     plan.begin(0);
@@ -165,20 +178,23 @@ proptest! {
     /// one order for each wait that has passed, and one for falling over.
     #[test]
     fn restarts_cannot_spend_the_limits(steps in proptest::collection::vec((0..120_000_i64, any::<bool>(), 0..3_usize), 1..300)) {
-        let (mut plan, mut now, mut orders, mut waited) = (plan(), 0, 0, 1);
+        let (mut plan, mut now, mut orders, mut talks, mut waited) = (plan(), 0, 0, 0, 1);
         for (passed, killed, fate) in steps {
             now += passed;
             // Each step is a restart: what is known is what was kept.
             plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
-            if plan.order().is_none() {
+            if !plan.resume() {
                 if plan.due(now) > now {
                     continue;
                 }
                 waited += i32::from(!plan.is_clear());
                 plan.begin(now);
-                orders += 1;
-                plan.ordered(record(plan.way(BOTH)));
+                if plan.order().is_none() {
+                    orders += 1;
+                    plan.ordered(record(plan.way(BOTH)));
+                }
             }
+            talks += 1;
             if killed {
                 continue;
             }
@@ -190,5 +206,7 @@ proptest! {
             }
         }
         prop_assert!(orders <= waited + 1, "{orders} orders in {waited} waits");
+        let talks_max = (orders + waited) * (i32::try_from(TAKEN_UP_MAX).unwrap() + 1);
+        prop_assert!(talks <= talks_max, "{talks} attempts with {orders} orders in {waited} waits");
     }
 }
