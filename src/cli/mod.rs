@@ -6,6 +6,7 @@
 //! Exit codes: 0 done, 1 what was asked for failed, 2 the command or the configuration is wrong.
 
 mod ask;
+mod bench;
 mod check;
 mod output;
 mod place;
@@ -57,6 +58,7 @@ enum Verb {
     Room(room::Room),
     Token(token::Token),
     Check(check::Check),
+    Bench(bench::Bench),
 }
 
 impl Cli {
@@ -78,6 +80,7 @@ impl Cli {
             Verb::Room(verb) => verb.run(&self.place).await.map(done),
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
             Verb::Check(verb) => verb.run(&self.place).await,
+            Verb::Bench(verb) => verb.run(&self.place).await,
         }
     }
 }
