@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test tools check format lint fuzz
+.PHONY: help run build page test tools check format lint fuzz bench bench-quick
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -43,3 +43,13 @@ format: ## Format the Rust code
 fuzz: ## Fuzz the STOMP decoder for ten minutes (SECONDS_MAX=n for another time)
 	cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
 	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=$${SECONDS_MAX:-600}
+
+bench: bench-build ## Measure a fresh server against the ceiling, and write the table of docs/PERFORMANCE.md (ten minutes)
+	$(BUILT)/release/sarangbang bench standard --runs $${RUNS:-5} --ceiling $(BUILT)/release/examples/ceiling --into docs/PERFORMANCE.md
+
+bench-quick: bench-build ## The same with small numbers and no table written: to see that it works
+	$(BUILT)/release/sarangbang bench standard --quick --runs 1 --ceiling $(BUILT)/release/examples/ceiling
+
+.PHONY: bench-build
+bench-build:
+	$(CARGO) build --release --locked --bin sarangbang --example ceiling

@@ -6,6 +6,7 @@
 //! Exit codes: 0 done, 1 what was asked for failed, 2 the command or the configuration is wrong.
 
 mod ask;
+mod bench;
 mod check;
 mod doctor;
 mod finding;
@@ -62,6 +63,7 @@ enum Verb {
     Token(token::Token),
     Check(check::Check),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
 }
 
 impl Cli {
@@ -84,6 +86,7 @@ impl Cli {
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
+            Verb::Bench(verb) => verb.run(&self.place).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod ca;
 mod client;
+pub(crate) mod fake;
 pub(crate) mod raw;
 pub(crate) mod secure;
 mod server;

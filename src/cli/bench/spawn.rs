@@ -1,0 +1,120 @@
+//! A server of the bench's own: this very binary in a temporary folder, on a core of its own, with limits out of the
+//! way; or the ceiling beside it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, bail};
+
+use super::gauge::Gauge;
+use crate::auth::random_key;
+
+/// Limits that a bench must not run into: it measures the server, not them.
+const LIMITS: &[(&str, &str)] = &[
+    ("MESSAGES_PER_SECOND", "100000"),
+    ("MESSAGES_BURST", "100000"),
+    ("SUBSCRIPTIONS_PER_SECOND", "100000"),
+    ("SUBSCRIPTIONS_BURST", "100000"),
+    ("CONNECTS_PER_SECOND", "100000"),
+    ("CONNECTS_BURST", "100000"),
+    ("REQUESTS_PER_SECOND", "100000"),
+    ("REQUESTS_BURST", "100000"),
+    ("ADDRESS_REQUESTS_PER_SECOND", "100000"),
+    ("ADDRESS_REQUESTS_BURST", "100000"),
+    ("CONNECTIONS_PER_ADDRESS_MAX", "100000"),
+];
+
+/// A process that serves; killed, and its folder removed, when dropped.
+pub(super) struct Spawned {
+    pub(super) url: String,
+    process: Child,
+    /// Kept open: who writes to a closed pipe fails.
+    _stdout: BufReader<ChildStdout>,
+    folder: Option<PathBuf>,
+}
+
+impl Spawned {
+    /// A fresh server.
+    pub(super) fn server(tls: bool) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sarangbang-bench-{}", random_key()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut command = alone(&std::env::current_exe()?);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SARANGBANG_")) {
+            command.env_remove(name);
+        }
+        for (name, value) in LIMITS {
+            command.env(format!("SARANGBANG_LIMITS__{name}"), value);
+        }
+        command.env("SARANGBANG_LOG__LEVEL", "error");
+        command.env("SARANGBANG_TLS__MODE", if tls { "self-signed" } else { "off" });
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
+        command.current_dir(&folder);
+        Self::start(command, Some(folder))
+    }
+
+    /// The ceiling, by its path and its mode.
+    pub(super) fn ceiling(program: &Path, mode: &[&str]) -> anyhow::Result<Self> {
+        let mut command = alone(program);
+        command.args(mode);
+        Self::start(command, None)
+    }
+
+    fn start(mut command: Command, folder: Option<PathBuf>) -> anyhow::Result<Self> {
+        let said = format!("{command:?}");
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            // The first start tells how to make an administrator.
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {said}"))?;
+        let stdout = process.stdout.take().context("the server has no stdout")?;
+        let mut spawned = Self { url: String::new(), process, _stdout: BufReader::new(stdout), folder };
+        let mut line = String::new();
+        spawned._stdout.read_line(&mut line)?;
+        let Some(url) = line.trim().strip_prefix("ready ") else {
+            bail!("a server of the bench's own does not start: {said}");
+        };
+        spawned.url = url.replacen("http", "ws", 1);
+        Ok(spawned)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.as_ref().map(|folder| folder.join("data")).unwrap_or_default()
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if let Some(folder) = &self.folder {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// A command that runs on the first core while this process stays on the others, where there are two and `taskset`.
+fn alone(program: &Path) -> Command {
+    // Asked once: afterwards this process is on the others alone.
+    static FIRST: OnceLock<Option<usize>> = OnceLock::new();
+    let first = FIRST.get_or_init(|| {
+        let cores = Gauge::new(Some(std::process::id())).cores()?;
+        let (first, others) = cores.split_first().filter(|(_, others)| !others.is_empty())?;
+        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+        let mut taskset = Command::new("taskset");
+        taskset.args(["-acp", &others.join(","), &std::process::id().to_string()]);
+        let done = taskset.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        done.is_ok_and(|status| status.success()).then_some(*first)
+    });
+    let Some(first) = first else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.args(["-c", &first.to_string()]).arg(program);
+    command
+}

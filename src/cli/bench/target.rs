@@ -1,0 +1,254 @@
+//! Where a bench goes and who it is there: the address, tokens, rooms, and the process to read the gauges of.
+//!
+//! Invariant: rooms that were made here are deleted, and a server that was started here is ended, however a run ends.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use futures_util::future::try_join_all;
+
+use super::crowd::{Door, Plan};
+use super::gauge::Gauge;
+use super::link::Tls;
+use super::spawn::Spawned;
+use super::wire::Start;
+use crate::auth::Tokens;
+use crate::chat::{Name, Role, RoomId};
+use crate::cli::place::{Place, Usage};
+use crate::config::Config;
+use crate::ops;
+use crate::store::sqlite::Mode;
+use crate::store::{NewAccount, Secret, Store};
+
+/// Minutes that the tokens of a bench live.
+const TOKEN_MINUTES: u32 = 1_440;
+/// Until a running server has looked at what another process wrote.
+const NOTICED: Duration = Duration::from_millis(400);
+/// Accounts or rooms that are made at once: the store makes one commit of them.
+const AT_ONCE: usize = 256;
+
+/// Where, and who.
+#[derive(Args, Clone)]
+pub(super) struct Where {
+    /// The server
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "ws://127.0.0.1:8080",
+        conflicts_with = "spawn",
+        help_heading = "Where"
+    )]
+    url: String,
+    /// Believe any certificate, such as a self-signed one
+    #[arg(long, help_heading = "Where")]
+    insecure: bool,
+    /// Use these tokens, one a line, instead of making accounts in the data folder
+    #[arg(long, value_name = "FILE", requires = "own_rooms", conflicts_with = "spawn", help_heading = "Where")]
+    token_file: Option<PathBuf>,
+    /// Use this room, where nobody else speaks; may be given several times
+    #[arg(long = "room", value_name = "ID", requires = "token_file", help_heading = "Where")]
+    own_rooms: Vec<RoomId>,
+    /// The server's process id on this host [default: that of the server on the data folder]
+    #[arg(long, value_name = "PID", conflicts_with = "spawn", help_heading = "Where")]
+    pid: Option<u32>,
+    /// Start a fresh server of this very binary for each run, on a core of its own, and end it afterwards
+    #[arg(long, help_heading = "Where")]
+    pub(super) spawn: bool,
+    /// Let it speak TLS, with a self-signed certificate
+    #[arg(long, requires = "spawn", help_heading = "Where")]
+    pub(super) tls: bool,
+}
+
+/// What a run needs.
+#[derive(Clone, Copy)]
+pub(super) struct Need {
+    pub(super) people: usize,
+    pub(super) rooms: usize,
+}
+
+/// What a run goes to.
+pub(super) struct Target {
+    pub(super) url: String,
+    pub(super) door: Door,
+    pub(super) gauge: Gauge,
+    pub(super) tokens: Vec<Rc<str>>,
+    pub(super) rooms: Vec<String>,
+    /// The data folder in which rooms were made.
+    house: Option<Config>,
+    _server: Option<Spawned>,
+}
+
+impl Where {
+    /// A fresh server in place of whatever was named.
+    pub(super) fn spawned(tls: bool) -> Self {
+        Self {
+            url: String::new(),
+            insecure: true,
+            token_file: None,
+            own_rooms: Vec::new(),
+            pid: None,
+            spawn: true,
+            tls,
+        }
+    }
+
+    /// Makes ready what a run needs.
+    pub(super) async fn prepare(&self, place: &Place, need: Need) -> anyhow::Result<Target> {
+        if self.spawn {
+            let server = Spawned::server(self.tls)?;
+            let config = Config { data: server.data(), ..Config::default() };
+            let (url, pid) = (server.url.clone(), server.pid());
+            return Target::with_house(&url, true, Some(pid), config, Some(server), need).await;
+        }
+        if let Some(file) = &self.token_file {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let tokens: Vec<Rc<str>> = text.split_ascii_whitespace().map(Rc::from).collect();
+            if tokens.is_empty() {
+                bail!("{} holds no token", file.display());
+            }
+            let rooms = self.own_rooms.iter().map(ToString::to_string).collect();
+            let door = door(&self.url, self.insecure)?;
+            let gauge = Gauge::new(self.pid);
+            return Ok(Target { url: self.url.clone(), door, gauge, tokens, rooms, house: None, _server: None });
+        }
+        let config = place.config()?;
+        let lock = config.data.join("serve.lock");
+        let held = std::fs::read_to_string(&lock).with_context(|| {
+            format!(
+                "no server lives on the data in {}; name its folder with --data, or use --token-file and --room, or --spawn",
+                config.data.display()
+            )
+        })?;
+        let pid = self.pid.or_else(|| held.trim().parse().ok());
+        Target::with_house(&self.url, self.insecure, pid, config, None, need).await
+    }
+}
+
+impl Target {
+    async fn with_house(
+        url: &str,
+        insecure: bool,
+        pid: Option<u32>,
+        config: Config,
+        server: Option<Spawned>,
+        need: Need,
+    ) -> anyhow::Result<Self> {
+        let door = door(url, insecure)?;
+        let store = ops::open_store(&config, Mode::Admin)?;
+        let furnished = furnish(&store, need).await;
+        store.close().await;
+        let (tokens, rooms) = furnished?;
+        tokio::time::sleep(NOTICED).await;
+        let url = url.to_owned();
+        Ok(Self { url, door, gauge: Gauge::new(pid), tokens, rooms, house: Some(config), _server: server })
+    }
+
+    /// The ceiling: frames of the same bytes and nothing behind them.
+    pub(super) fn ceiling(server: Spawned, rooms: usize) -> anyhow::Result<Self> {
+        let rooms = (0..rooms).map(|_| RoomId::from_bytes(crate::auth::random_bytes()).to_string()).collect();
+        let (url, gauge) = (server.url.clone(), Gauge::new(Some(server.pid())));
+        let door = door(&url, false)?;
+        Ok(Self { url, door, gauge, tokens: vec!["nobody".into()], rooms, house: None, _server: Some(server) })
+    }
+
+    /// Deletes the rooms that were made.
+    pub(super) async fn leave(self) -> anyhow::Result<()> {
+        // A server of our own goes with its folder.
+        let Some(config) = self.house.as_ref().filter(|_| self._server.is_none()) else { return Ok(()) };
+        let store = ops::open_store(config, Mode::Admin)?;
+        let ids = self.rooms.iter().filter_map(|id| id.parse::<RoomId>().ok());
+        let deleted = try_join_all(ids.map(|id| store.delete_room(id))).await;
+        store.close().await;
+        deleted.context("a room of the bench cannot be deleted; its name begins with bench-")?;
+        Ok(())
+    }
+
+    /// The plan of a client: the token of this person, and the subscription to this room.
+    pub(super) fn plan(&self, person: usize, room: Option<usize>) -> Plan {
+        let token = Rc::clone(&self.tokens[person % self.tokens.len()]);
+        let room = room.map(|room| room % self.rooms.len()).map(|room| (room, Rc::from(&*self.rooms[room])));
+        Plan { token, room, from: Start::Now }
+    }
+}
+
+/// Accounts that nobody can sign in to by a password, tokens of theirs, and rooms.
+async fn furnish(store: &Store, need: Need) -> anyhow::Result<(Vec<Rc<str>>, Vec<String>)> {
+    let mut names = Vec::new();
+    for number in 0..need.people {
+        names.push(format!("bench-{number}").parse::<Name>()?);
+    }
+    let account = async |name: Name| -> anyhow::Result<u32> {
+        if let Some(held) = store.account(&name).await? {
+            if held.disabled {
+                bail!("the account {name} is disabled; `sarangbang user enable {name}` comes first");
+            }
+            return Ok(held.token_epoch);
+        }
+        let password_hash = Secret::new(&b"$argon2id$none"[..]);
+        let new = NewAccount { name, role: Role::User, password_hash, invitation: None };
+        Ok(store.add_account(new).await?.token_epoch)
+    };
+    let keys = ops::signing_keys(store).await?;
+    let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), TOKEN_MINUTES);
+    let mut issued = Vec::new();
+    for names in names.chunks(AT_ONCE) {
+        let epochs = try_join_all(names.iter().map(|name| account(name.clone()))).await?;
+        for (name, epoch) in names.iter().zip(epochs) {
+            issued.push(Rc::from(tokens.issue(name, Role::User, epoch)?.token));
+        }
+    }
+    let mut rooms = Vec::new();
+    let numbers: Vec<usize> = (0..need.rooms).collect();
+    for numbers in numbers.chunks(AT_ONCE) {
+        let room = async |number: &usize| -> anyhow::Result<String> {
+            Ok(store.create_room(format!("bench-{number}").parse()?).await?.id.to_string())
+        };
+        rooms.extend(try_join_all(numbers.iter().map(room)).await?);
+    }
+    Ok((issued, rooms))
+}
+
+/// `ws://host:port` or `wss://host`, taken apart and looked up.
+fn door(url: &str, insecure: bool) -> anyhow::Result<Door> {
+    let wrong = || Usage(format!("--url has to be like ws://127.0.0.1:8080 or wss://chat.example.com, not {url:?}"));
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let tls = match scheme {
+        "ws" | "http" => false,
+        "wss" | "https" => true,
+        _ => return Err(wrong().into()),
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port.parse().map_err(|_| wrong())?),
+        _ => (authority, if tls { 443 } else { 80 }),
+    };
+    let bare = name.trim_matches(['[', ']']);
+    let found: Option<SocketAddr> =
+        (bare, port).to_socket_addrs().with_context(|| format!("cannot look up {name}"))?.next();
+    let address = found.with_context(|| format!("{name} has no address"))?;
+    let path = if path.is_empty() { "/ws-stomp".to_owned() } else { format!("/{path}") };
+    let tls = if tls { Some(Tls::new(name, insecure)?) } else { None };
+    Ok(Door { address, host: authority.to_owned(), path, tls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        let told = |url: &str| {
+            let door = door(url, true).unwrap();
+            (door.address.to_string(), door.host, door.path, door.tls.is_some())
+        };
+        let plain = ("127.0.0.1:8080".to_owned(), "127.0.0.1:8080".to_owned(), "/ws-stomp".to_owned(), false);
+        assert_eq!(told("ws://127.0.0.1:8080"), plain);
+        assert_eq!(told("wss://127.0.0.1").0, "127.0.0.1:443");
+        assert_eq!(told("wss://[::1]:9/x"), ("[::1]:9".to_owned(), "[::1]:9".to_owned(), "/x".to_owned(), true));
+        assert!(door("127.0.0.1:8080", false).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! The bench: it notices whatever is wrong with a delivery, and then tells no figure; and each of its verbs works
+//! against the real server.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::Server;
+use crate::support::fake::{self, Fault};
+
+const ROOM: &str = "123e4567-e89b-42d3-a456-426614174000";
+
+fn bench(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sarangbang"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SARANGBANG_")) {
+        command.env_remove(name);
+    }
+    command.arg("bench").args(arguments).arg("--json").output().unwrap()
+}
+
+/// A run against a server that does this wrong.
+fn against(fault: Fault, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "nobody\n").unwrap();
+    let (url, tokens) = (fake::start(fault), tokens.to_str().unwrap().to_owned());
+    let target = ["--url", &url, "--token-file", &tokens, "--room", ROOM];
+    let load = ["--subscribers", "5", "--seconds", "1", "--warmup", "0"];
+    bench(&[&["fanout"], &target[..], &load[..], arguments].concat())
+}
+
+/// Exit code 1, no figure, and this reason.
+fn refused(output: &Output, reason: &str) {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{told}");
+    assert!(told.contains("no figure") && told.contains(reason), "{told}");
+}
+
+/// The median of a figure of a run that was clean.
+fn figure(output: &Output, name: &str) -> f64 {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figures = report["figures"].as_array().unwrap();
+    let figure = figures.iter().find(|figure| figure["name"] == name);
+    figure.and_then(|figure| figure["median"].as_f64()).unwrap_or_else(|| panic!("no {name} in {report}"))
+}
+
+const OPEN_LOOP: &[&str] = &["--rate", "100"];
+
+#[test]
+fn a_clean_run_has_figures() {
+    let output = against(Fault::Nothing, OPEN_LOOP);
+    assert!((300.0..600.0).contains(&figure(&output, "deliveries")));
+    assert!(figure(&output, "latency p50") < 100.0);
+}
+
+#[test]
+fn a_lost_delivery_is_noticed() {
+    refused(&against(Fault::Drop, OPEN_LOOP), "offset 21 came where 20 was due");
+}
+
+#[test]
+fn a_doubled_delivery_is_noticed() {
+    refused(&against(Fault::Double, OPEN_LOOP), "offset 20 came again where 21 was due (doubled)");
+}
+
+#[test]
+fn swapped_deliveries_are_noticed() {
+    refused(&against(Fault::Swap, OPEN_LOOP), "(lost or swapped)");
+}
+
+#[test]
+fn a_changed_letter_is_noticed() {
+    refused(&against(Fault::Corrupt, OPEN_LOOP), "offset 20 is not what the others were given");
+}
+
+#[test]
+fn a_message_that_nobody_said_is_noticed() {
+    refused(&against(Fault::Forge, OPEN_LOOP), "nobody here said that");
+}
+
+#[test]
+fn a_delivery_to_another_subscription_is_noticed() {
+    refused(&against(Fault::Subscription, OPEN_LOOP), "another subscription");
+}
+
+#[test]
+fn a_closed_connection_is_noticed() {
+    refused(&against(Fault::Close, OPEN_LOOP), "was closed");
+}
+
+#[test]
+fn a_delivery_that_never_comes_is_noticed_at_the_end() {
+    // One message at a time: nothing comes behind the lost one that would show the hole.
+    refused(&against(Fault::Drop, &["--window", "1"]), "1 deliveries never came (lost)");
+}
+
+#[test]
+fn latency_counts_from_the_time_at_which_a_message_was_due() {
+    // One pause of 400 ms in which forty messages are due: a bench that waited for its answers would see one.
+    let output = against(Fault::Stall(Duration::from_millis(400)), OPEN_LOOP);
+    assert!(figure(&output, "latency p99") > 300.0);
+    assert!(figure(&output, "latency max") >= 390.0);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["settings"]["rate"], 100);
+}
+
+#[test]
+fn fanout_works_on_a_server_of_its_own() {
+    let output =
+        bench(&["fanout", "--spawn", "--subscribers", "20", "--rooms", "2", "--window", "4", "--seconds", "1"]);
+    assert!(figure(&output, "deliveries/CPU") > 0.0);
+}
+
+#[test]
+fn fanout_works_over_tls_and_with_many_publishers() {
+    let load = ["--subscribers", "20", "--rooms", "4", "--publishers", "4", "--rate", "50", "--seconds", "1"];
+    let output = bench(&[&["fanout", "--spawn", "--tls"], &load[..]].concat());
+    assert!(figure(&output, "deliveries") > 100.0);
+}
+
+#[test]
+fn idle_tells_what_a_connection_costs() {
+    let output = bench(&["idle", "--spawn", "--connections", "50", "--seconds", "0.5"]);
+    assert!(figure(&output, "handshakes") > 0.0 && figure(&output, "memory with them") > 1e6);
+}
+
+#[test]
+fn churn_leaves_nobody_behind() {
+    let output = bench(&["churn", "--spawn", "--concurrency", "8", "--rooms", "4", "--seconds", "0.5"]);
+    assert!(figure(&output, "handshakes") > 0.0);
+}
+
+#[test]
+fn history_gives_every_joiner_all_of_it() {
+    let output = bench(&["history", "--spawn", "--entries", "300", "--joiners", "2", "--seconds", "0.5"]);
+    assert!(figure(&output, "joins") > 0.0);
+}
+
+#[test]
+fn a_storm_loses_nothing() {
+    let output = bench(&["storm", "--spawn", "--connections", "60", "--per-room", "20"]);
+    assert!(figure(&output, "last one back") > 0.0);
+}
+
+#[tokio::test]
+async fn a_running_server_is_found_by_its_data_and_its_rooms_are_as_before() {
+    let server = Server::start().await;
+    server.room("a room of people").await;
+    let (url, data) = (server.url.clone(), server.data());
+    let arguments = ["--data", data.to_str().unwrap(), "--url", &url, "--subscribers", "4", "--seconds", "0.5"];
+    let output = bench(&[&["fanout"], &arguments[..]].concat());
+    assert!(figure(&output, "server CPU") > 0.0, "the process id was not found");
+    assert_eq!(server.store().rooms().await.unwrap().len(), 1);
+}
+
+#[test]
+fn a_wrong_address_is_a_wrong_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "nobody\n").unwrap();
+    let tokens = tokens.to_str().unwrap();
+    let output = bench(&["fanout", "--url", "127.0.0.1:1", "--token-file", tokens, "--room", ROOM]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
