@@ -68,9 +68,17 @@ impl Outbox {
         self.push(|control| web_socket_frame(0x8, &payload, control));
     }
 
-    /// Queues bytes that are whole WebSocket frames already.
-    pub fn raw(&self, frames: &[u8]) {
-        self.push(|control| control.extend_from_slice(frames));
+    /// Queues the answer to a ping (RFC 6455, section 5.5.3).
+    pub fn pong(&self, payload: &[u8]) {
+        self.push(|control| web_socket_frame(0xA, payload, control));
+    }
+
+    /// Queues the answer to a close frame: the same code, if it had one (RFC 6455, section 5.5.1).
+    pub fn answer_close(&self, code: Option<u16>) {
+        match code {
+            Some(code) => self.close(code, ""),
+            None => self.push(|control| web_socket_frame(0x8, b"", control)),
+        }
     }
 
     /// Whether so much waits that no more requests should be read.

@@ -127,6 +127,10 @@ impl Wire {
             match self.sink.as_mut().poll_write(cx, &self.rest) {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.rest.advance(written);
+                    if self.rest.is_empty() {
+                        // An empty rest would hold the memory of the frames that everybody got.
+                        self.rest = Bytes::new();
+                    }
                     self.unflushed = true;
                     self.sent_at = Instant::now();
                 }

@@ -6,6 +6,9 @@ use tokio::sync::mpsc;
 
 use crate::chat::{Entry, Name, Room, RoomId};
 
+/// Events that are handed on together, about: a batch that reaches it is the last of them.
+const EVENTS_MAX: usize = 512;
+
 /// Something that was committed, by this process or by the command line beside it.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -31,8 +34,15 @@ impl Tail {
         Self { batches }
     }
 
-    /// The next batch; `None` once the store is closed and everything was read.
+    /// The next batch, with those that are there already; `None` once the store is closed and everything was read.
+    /// Several commits that are handed round together reach a socket in one write.
     pub async fn next(&mut self) -> Option<Vec<Event>> {
-        self.batches.recv().await
+        let mut batch = self.batches.recv().await?;
+        while batch.len() < EVENTS_MAX
+            && let Ok(more) = self.batches.try_recv()
+        {
+            batch.extend(more);
+        }
+        Some(batch)
     }
 }

@@ -4,6 +4,7 @@
 //! subscription that entered leaves exactly once, however the connection ends: [`members::Members`] sees to it.
 
 mod connection;
+mod intake;
 mod members;
 mod perform;
 mod places;
@@ -15,11 +16,9 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant as Deadline, sleep_until, timeout};
-use tokio_websockets::{Error as SocketError, Limits as SocketLimits, Message, ServerBuilder, WebSocketStream};
 
 pub use places::Places;
 pub(in crate::http) use upgrade::upgrade;
@@ -28,7 +27,8 @@ use super::Edge;
 use crate::node::{Closing, Outbox, Want};
 use crate::session::{Close, Error};
 use connection::Connection;
-use tap::Tap;
+use intake::{Broken, Incoming};
+use tap::{Came, Tap};
 
 /// How long a peer may take to answer a close frame, or to take what was written before it.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -43,32 +43,28 @@ async fn run(edge: Arc<Edge>, io: Upgraded) {
     let now = Instant::now();
     let (read, write) = tokio::io::split(TokioIo::new(io));
     let outbox = Outbox::new(Box::pin(write), limits.outbox_bytes_max, now);
-    let mut socket = ServerBuilder::new()
-        .limits(SocketLimits::default().max_payload_len(Some(limits.frame_bytes_max * FRAMES_IN_ONE)))
-        .serve(Tap::new(read, Arc::clone(&outbox)));
+    let mut tap = Tap::new(read, limits.frame_bytes_max * FRAMES_IN_ONE);
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
     // Whoever came in while the node began to drain is not among those whom it tells.
     if edge.is_draining() {
         connection.end(Closing::Draining).await;
     }
-    let end = serve(&mut connection, &mut socket).await;
+    let end = serve(&mut connection, &mut tap).await;
     // The person leaves now: the peer's good manners, or the lack of them, hold no place in a room.
     drop(connection);
-    hang_up(end, &outbox, socket).await;
+    Box::pin(hang_up(end, &outbox, tap)).await;
 }
 
 /// Who ended the connection.
 enum End {
-    /// This side: its close frame stands in the outbox.
-    Ours,
-    /// The peer, by a close frame or by breaking the protocol: the library has the answer ready.
-    Theirs,
+    /// A close frame stands in the outbox: this side's own, or its answer.
+    Closed,
     /// Nobody reads any more.
     Gone,
 }
 
 /// The loop. Ends when the session has ended or the socket is gone.
-async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) -> End {
+async fn serve(connection: &mut Connection, tap: &mut Tap) -> End {
     let outbox = Arc::clone(&connection.outbox);
     let timer = sleep_until(Deadline::from_std(connection.deadline()));
     tokio::pin!(timer);
@@ -76,23 +72,33 @@ async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) -
         let reads = connection.takes_requests();
         tokio::select! {
             want = poll_fn(|cx| outbox.poll_want(cx)) => match want {
-                Want::CatchUp(slot) => connection.catch_up(slot).await,
-                Want::Gone(slot) => connection.room_gone(slot).await,
-                Want::End(closing) => connection.end(closing).await,
+                Want::CatchUp(slot) => Box::pin(connection.catch_up(slot)).await,
+                Want::Gone(slot) => Box::pin(connection.room_gone(slot)).await,
+                Want::End(closing) => Box::pin(connection.end(closing)).await,
                 Want::Dead => return End::Gone,
             },
-            () = connection.waiting.settle_first(), if !connection.waiting.is_empty() => connection.settled().await,
-            message = socket.next(), if reads => match message {
-                Some(Ok(message)) => {
-                    if message.is_close() {
-                        return End::Theirs;
-                    }
-                    on_message(connection, message).await;
+            () = connection.waiting.settle_first(), if !connection.waiting.is_empty() => {
+                Box::pin(connection.settled()).await;
+            }
+            came = poll_fn(|cx| tap.poll_next(cx)), if reads => match came {
+                Came::Whole(Incoming::Message(bytes)) => Box::pin(connection.on_bytes(bytes)).await,
+                Came::Whole(Incoming::Ping(payload)) => {
+                    connection.sign_of_life();
+                    outbox.pong(&payload);
                 }
-                Some(Err(error)) => return on_broken(connection, &error).await,
-                None => return End::Gone,
+                // Part of a message is a sign of life, too (STOMP 1.2, Heart-beating: "any new data").
+                Came::Whole(Incoming::Pong) | Came::Part => connection.sign_of_life(),
+                Came::Whole(Incoming::Close(code)) => {
+                    outbox.answer_close(code);
+                    return End::Closed;
+                }
+                Came::Broken(broken) => {
+                    Box::pin(on_broken(connection, broken)).await;
+                    return End::Closed;
+                }
+                Came::End => return End::Gone,
             },
-            () = &mut timer => connection.tick(Instant::now()).await,
+            () = &mut timer => Box::pin(connection.tick(Instant::now())).await,
         }
         let due = Deadline::from_std(connection.deadline());
         // Most deadlines only move away while the peer lives: the timer is set again when it has gone off, or when
@@ -101,49 +107,35 @@ async fn serve(connection: &mut Connection, socket: &mut WebSocketStream<Tap>) -
             timer.as_mut().reset(due);
         }
     }
-    End::Ours
+    End::Closed
 }
 
-/// Takes one WebSocket message that is no close frame.
-async fn on_message(connection: &mut Connection, message: Message) {
-    if message.is_ping() || message.is_pong() {
-        connection.sign_of_life();
-    } else {
-        // Text or binary makes no difference: some clients send binary messages when a frame is large.
-        connection.on_bytes(message.into_payload().into()).await;
-    }
-}
-
-/// The WebSocket itself was broken by the peer: STOMP says why, then comes the close.
-async fn on_broken(connection: &mut Connection, error: &SocketError) -> End {
-    match error {
-        SocketError::PayloadTooLong { max_len, .. } => {
-            // The library closes for a large frame, and not for a large message in fragments: this side always does.
-            let error = Error::new("frame_too_large", format!("a message has at most {max_len} bytes"));
+/// The WebSocket itself was broken by the peer: STOMP says why, then comes the close (RFC 6455, section 7.4.1).
+async fn on_broken(connection: &mut Connection, broken: Broken) {
+    match broken {
+        Broken::Protocol(why) => {
+            connection.say_last(Error::new("bad_frame", format!("the WebSocket protocol was broken: {why}")));
+            connection.outbox.close(1002, "");
+        }
+        Broken::NotText => connection.outbox.close(1007, ""),
+        Broken::TooLarge => {
+            let bytes_max = connection.edge.config.limits.frame_bytes_max * FRAMES_IN_ONE;
+            let error = Error::new("frame_too_large", format!("a message has at most {bytes_max} bytes"));
             let effects = connection.session.end(error);
             connection.perform(effects).await;
-            return End::Ours;
         }
-        // The library closes, with the right code.
-        SocketError::Protocol(error) => {
-            connection.say_last(Error::new("bad_frame", format!("the WebSocket protocol was broken: {error}")));
-        }
-        _ => {}
     }
-    End::Theirs
 }
 
 /// Sends what waits, and gives the peer a moment to read it and to close from its side: a socket that is dropped
 /// with unread bytes in it is reset, and takes the last frames with it.
-async fn hang_up(end: End, outbox: &Outbox, mut socket: WebSocketStream<Tap>) {
+async fn hang_up(end: End, outbox: &Outbox, tap: Tap) {
     let _ = timeout(CLOSING, async {
-        if matches!(end, End::Theirs) {
-            // One more poll hands over the library's close frame; after it, there is nothing more to come.
-            let _ = socket.next().await;
+        if matches!(end, End::Closed) {
+            poll_fn(|cx| outbox.poll_drained(cx)).await;
         }
-        poll_fn(|cx| outbox.poll_drained(cx)).await;
         let _ = poll_fn(|cx| outbox.poll_shutdown(cx)).await;
-        socket.into_inner().discard(DISCARDED_BYTES_MAX).await;
+        let _ = tap.discard(DISCARDED_BYTES_MAX).await;
     })
     .await;
 }
