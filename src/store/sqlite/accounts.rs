@@ -34,11 +34,6 @@ impl Sqlite {
         .await
     }
 
-    /// See [`crate::store::Store::account`].
-    pub async fn account(&self, name: Name) -> Result<Option<Account>> {
-        self.read_with(Lane::Door, move |file| Ok(account(file, &name)?)).await
-    }
-
     /// See [`crate::store::Store::accounts`].
     pub async fn accounts(&self) -> Result<Vec<Account>> {
         self.read_with(Lane::Page, |file| {

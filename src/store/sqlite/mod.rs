@@ -23,6 +23,7 @@ mod examine;
 mod fault;
 mod folder;
 mod health;
+mod inquiries;
 mod kept;
 mod log;
 mod logins;
@@ -54,6 +55,7 @@ use self::command::{Altering, Asked, Claim, Command, Message, Queue};
 use self::fault::Attempt;
 use self::folder::Folder;
 use self::health::Health;
+use self::inquiries::Inquiries;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
@@ -108,6 +110,7 @@ struct Shared {
     queue: Queue,
     tail_taken: AtomicBool,
     readers: Readers,
+    inquiries: Inquiries,
     health: Health,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -155,6 +158,7 @@ impl Sqlite {
                 queue: Queue::new(settings.queue_max),
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
+                inquiries: Inquiries::default(),
                 health,
                 thread: Mutex::new(Some(thread)),
             }),
