@@ -45,9 +45,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Over a socket's writing half; at most `bytes_max` bytes of control frames wait.
-    pub fn new(sink: Sink, bytes_max: usize, now: Instant) -> Arc<Self> {
-        let wire = Wire::new(sink, now);
+    /// Over a socket's writing half, which `holds_back` what it took until it is flushed, or does not; at most
+    /// `bytes_max` bytes of control frames wait.
+    pub fn new(sink: Sink, holds_back: bool, bytes_max: usize, now: Instant) -> Arc<Self> {
+        let wire = Wire::new(sink, holds_back, now);
         Arc::new(Self { wire: Mutex::new(wire), bytes_max })
     }
 

@@ -28,13 +28,15 @@ pub(super) struct Wire {
     pub(super) task: Waker,
     pub(super) closing: Option<Closing>,
     pub(super) dead: bool,
-    /// Bytes that the socket took and may hold back: TLS keeps what the kernel does not take.
+    /// Whether the socket may hold back what it took: TLS keeps what the kernel does not take.
+    holds_back: bool,
+    /// Whether it may hold something back now.
     unflushed: bool,
     pub(super) sent_at: Instant,
 }
 
 impl Wire {
-    pub(super) fn new(sink: Sink, now: Instant) -> Self {
+    pub(super) fn new(sink: Sink, holds_back: bool, now: Instant) -> Self {
         Self {
             sink,
             rest: Bytes::new(),
@@ -45,6 +47,7 @@ impl Wire {
             task: Waker::noop().clone(),
             closing: None,
             dead: false,
+            holds_back,
             unflushed: false,
             sent_at: now,
         }
@@ -131,7 +134,7 @@ impl Wire {
                         // An empty rest would hold the memory of the frames that everybody got.
                         self.rest = Bytes::new();
                     }
-                    self.unflushed = true;
+                    self.unflushed = self.holds_back;
                     self.sent_at = Instant::now();
                 }
                 Poll::Ready(_) => self.dead = true,

@@ -42,7 +42,7 @@ async fn run(edge: Arc<Edge>, io: Upgraded) {
     let limits = &edge.config.limits;
     let now = Instant::now();
     let (read, write) = tokio::io::split(TokioIo::new(io));
-    let outbox = Outbox::new(Box::pin(write), limits.outbox_bytes_max, now);
+    let outbox = Outbox::new(Box::pin(write), edge.config.is_https(), limits.outbox_bytes_max, now);
     let mut tap = Tap::new(read, limits.frame_bytes_max * FRAMES_IN_ONE);
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
     // Whoever came in while the node began to drain is not among those whom it tells.
