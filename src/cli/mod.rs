@@ -5,6 +5,7 @@
 //!
 //! Exit codes: 0 done, 1 what was asked for failed, 2 the command or the configuration is wrong.
 
+mod anybody;
 mod ask;
 mod bench;
 mod check;

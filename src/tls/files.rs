@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::time::interval;
 
-use super::self_signed::now_ms;
+use super::clock::now_ms;
 use super::{Certificates, Pair, PairError};
 
 /// How often the files are looked at.

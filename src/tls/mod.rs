@@ -7,6 +7,7 @@
 
 mod acme;
 mod certificates;
+mod clock;
 mod files;
 mod handshake;
 mod leaf;

@@ -7,6 +7,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpos
 use time::{Duration, OffsetDateTime};
 use tokio::time::sleep;
 
+use super::clock::now_ms;
 use super::{Certificates, Pair};
 use crate::config::Config;
 use crate::store::{Secret, Store};
@@ -82,9 +83,4 @@ pub(super) fn pem(names: &[String]) -> anyhow::Result<(String, String)> {
     certificate.not_after = now + LIFETIME;
     let certificate = certificate.self_signed(&key).context("no certificate can be made")?;
     Ok((certificate.pem(), key.serialize_pem()))
-}
-
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -25,7 +25,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
-use super::clock::now_ms;
+use crate::tls::clock::now_ms;
 
 /// How long a TCP connection may take to open.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);

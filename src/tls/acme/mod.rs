@@ -8,7 +8,6 @@
 mod account;
 mod answer;
 mod authority;
-mod clock;
 mod failure;
 mod kept;
 mod order;
@@ -19,9 +18,9 @@ mod settings;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use super::clock::{now_ms, readable};
 use anyhow::{Context as _, bail};
 use authority::Authority;
-use clock::{now_ms, readable};
 use failure::{Failure, Fate};
 use futures_util::FutureExt as _;
 use hyper::Uri;

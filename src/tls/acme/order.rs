@@ -8,9 +8,9 @@ use instant_acme::{
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 
 use super::answer;
-use super::clock::{now_ms, readable};
 use super::failure::{Failure, Fate, in_words, insist, proof_fate};
 use super::plan::OrderRecord;
+use crate::tls::clock::{now_ms, readable};
 use crate::tls::{Certificates, Pair};
 
 /// How long an authority may take to look, and to sign. It says itself how often it wants to be asked; else the first

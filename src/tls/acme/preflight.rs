@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Settings;
-use super::clock::{now_ms, readable};
 use super::plan::Way;
 use crate::tls::Certificates;
+use crate::tls::clock::{now_ms, readable};
 
 /// How long anything of this may take.
 const TIME_MAX: Duration = Duration::from_secs(10);
