@@ -37,12 +37,9 @@ pub(super) struct Flavour {
 
 impl Flavour {
     /// As the subscriber wishes. An `ack` header is STOMP 1.2's.
-    pub(super) fn new(wish: &Wish) -> Arc<Self> {
-        Arc::new(Self {
-            id: wish.id.clone(),
-            ack: wish.ack == AckMode::Client && wish.version == Version::V1_2,
-            version: wish.version,
-        })
+    pub(super) fn new(wish: &Wish) -> Self {
+        let ack = wish.ack == AckMode::Client && wish.version == Version::V1_2;
+        Self { id: wish.id.clone(), ack, version: wish.version }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::cursor::Flavour;
 use super::post::Post;
@@ -18,14 +19,13 @@ pub(super) struct Round<'a> {
 }
 
 /// The frames of a run of posts for one flavour, in one buffer.
-#[derive(Clone)]
 pub(super) struct Frames {
     /// The offset of the first post.
-    pub(super) first: u64,
+    first: u64,
     /// All of them, one behind the other.
     pub(super) bytes: Bytes,
     /// Where each one ends in `bytes`.
-    ends: Arc<[usize]>,
+    ends: SmallVec<[usize; 4]>,
 }
 
 impl Frames {
@@ -46,14 +46,14 @@ impl Frames {
         self.first + self.ends.len() as u64
     }
 
-    /// The frames from an offset on; `None` when there are none or the offset lies before the first.
-    pub(super) fn from(&self, offset: u64) -> Option<Bytes> {
+    /// Where the frames from an offset on begin in `bytes`; `None` when there are none or the offset lies before the
+    /// first.
+    pub(super) fn start_of(&self, offset: u64) -> Option<usize> {
         let skip = usize::try_from(offset.checked_sub(self.first)?).ok()?;
         if skip == 0 {
-            return Some(self.bytes.clone());
+            return Some(0);
         }
-        let start = *self.ends.get(skip - 1)?;
-        (start < self.bytes.len()).then(|| self.bytes.slice(start..))
+        self.ends.get(skip - 1).copied().filter(|start| *start < self.bytes.len())
     }
 }
 
@@ -62,17 +62,22 @@ impl<'a> Round<'a> {
         Self { posts, encoded: Vec::new() }
     }
 
-    /// The frames for one flavour, encoded once. A closure's worth of laziness: a lagging cursor needs none.
-    pub(super) fn for_flavour(&mut self, flavour: &Arc<Flavour>) -> impl FnMut() -> Option<Frames> {
-        move || {
-            if let Some((_, frames)) = self.encoded.iter().find(|(held, _)| held == flavour) {
-                return Some(frames.clone());
+    /// The frames for one flavour, encoded once.
+    pub(super) fn frames(&mut self, flavour: &Arc<Flavour>) -> Option<&Frames> {
+        // Equal ones are mostly the same one; a flavour that is not kept is compared in vain and still right.
+        let is_it = |(held, _): &(Arc<Flavour>, Frames)| Arc::ptr_eq(held, flavour);
+        let at =
+            self.encoded.iter().position(is_it).or_else(|| self.encoded.iter().position(|(held, _)| held == flavour));
+        let at = match at {
+            Some(at) => at,
+            None => {
+                let frames = Frames::encode(self.posts, flavour)?;
+                // The last place is for those that are too many.
+                self.encoded.truncate(FLAVOURS_MAX - 1);
+                self.encoded.push((Arc::clone(flavour), frames));
+                self.encoded.len() - 1
             }
-            let frames = Frames::encode(self.posts, flavour)?;
-            if self.encoded.len() < FLAVOURS_MAX {
-                self.encoded.push((Arc::clone(flavour), frames.clone()));
-            }
-            Some(frames)
-        }
+        };
+        self.encoded.get(at).map(|(_, frames)| frames)
     }
 }

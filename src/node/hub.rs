@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -11,12 +12,21 @@ use super::outbox::Outbox;
 use super::post::Post;
 use super::ring::{Read, Ring};
 
-/// Members that are served between two looks at the list, and before other tasks get their turn.
-const STRIDE: usize = 64;
+/// Members that are written to while the circle is locked: some eighty microseconds for who wants to enter or leave.
+const STRIDE: usize = 16;
+/// Strides before other tasks get their turn.
+const STRIDES_A_TURN: usize = 4;
+/// Members that are worth a task of their own on another core.
+const SHARE: usize = 256;
+/// Flavours that are kept for all who have an equal one. Clients use the same few subscription ids.
+const FLAVOURS_MAX: usize = 64;
 
 /// A member's place in a topic's list.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seat(usize);
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    circle: Circle,
+    at: usize,
+}
 
 struct Member {
     outbox: Arc<Outbox>,
@@ -24,108 +34,210 @@ struct Member {
     flavour: Arc<Flavour>,
 }
 
-/// A topic that has members here. Seats never move, so that whoever walks along them misses nobody.
+/// A topic that has members here. Cheap to clone; the clones are one.
+#[derive(Clone)]
 struct Circle {
-    ring: Ring,
-    seats: Vec<Option<Arc<Member>>>,
-    free: Vec<usize>,
+    table: Arc<Mutex<Table>>,
 }
 
-/// All circles. The lock is held for a look-up, an insertion, or to copy [`STRIDE`] handles: never for a write.
+/// Seats never move, so that whoever walks along them misses nobody.
+struct Table {
+    ring: Ring,
+    seats: Vec<Option<Member>>,
+    free: Vec<usize>,
+    /// The last member has left, and the hub is forgetting it: nobody sits down any more.
+    is_over: bool,
+}
+
+/// All circles. The lock is held for a look-up or an insertion; that of a circle for an insertion or a few writes,
+/// which never wait. Whoever has a circle's lock takes no other of this file.
 pub(super) struct Hub {
     circles: Mutex<HashMap<Topic, Circle>>,
+    flavours: Mutex<Vec<Arc<Flavour>>>,
     ring_entries_max: usize,
     ring_bytes_max: usize,
 }
 
+impl std::fmt::Debug for Circle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Circle")
+    }
+}
+
+impl Circle {
+    fn new(ring: Ring) -> Self {
+        Self { table: Arc::new(Mutex::new(Table { ring, seats: Vec::new(), free: Vec::new(), is_over: false })) }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.table, &other.table)
+    }
+
+    /// A member takes a seat; who comes too late gets the member back.
+    fn sit(&self, member: Member) -> Result<Seat, Member> {
+        let mut table = self.table.lock();
+        if table.is_over {
+            return Err(member);
+        }
+        let at = table.free.pop().unwrap_or(table.seats.len());
+        match table.seats.get_mut(at) {
+            Some(place) => *place = Some(member),
+            None => table.seats.push(Some(member)),
+        }
+        Ok(Seat { circle: self.clone(), at })
+    }
+}
+
 impl Hub {
     pub(super) fn new(ring_entries_max: usize, ring_bytes_max: usize) -> Self {
-        Self { circles: Mutex::default(), ring_entries_max, ring_bytes_max }
+        Self { circles: Mutex::default(), flavours: Mutex::default(), ring_entries_max, ring_bytes_max }
+    }
+
+    /// An equal flavour that others have already, so that a broadcaster compares pointers, or this one.
+    pub(super) fn flavour(&self, flavour: Flavour) -> Arc<Flavour> {
+        let mut kept = self.flavours.lock();
+        if let Some(equal) = kept.iter().find(|kept| ***kept == flavour) {
+            return Arc::clone(equal);
+        }
+        let flavour = Arc::new(flavour);
+        if kept.len() >= FLAVOURS_MAX {
+            kept.retain(|kept| Arc::strong_count(kept) > 1);
+        }
+        if kept.len() < FLAVOURS_MAX {
+            kept.push(Arc::clone(&flavour));
+        }
+        flavour
     }
 
     /// A member takes a seat. From here on every delivery finds its cursor.
     pub(super) fn join(&self, topic: Topic, outbox: &Arc<Outbox>, slot: Slot, flavour: Arc<Flavour>) -> Seat {
-        let member = Arc::new(Member { outbox: Arc::clone(outbox), slot, flavour });
-        let mut circles = self.circles.lock();
-        let circle = circles.entry(topic).or_insert_with(|| Circle {
-            ring: Ring::new(self.ring_entries_max, self.ring_bytes_max),
-            seats: Vec::new(),
-            free: Vec::new(),
-        });
-        let seat = circle.free.pop().unwrap_or(circle.seats.len());
-        match circle.seats.get_mut(seat) {
-            Some(place) => *place = Some(member),
-            None => circle.seats.push(Some(member)),
+        let mut member = Member { outbox: Arc::clone(outbox), slot, flavour };
+        loop {
+            match self.circle_for(topic).sit(member) {
+                Ok(seat) => return seat,
+                Err(late) => member = late,
+            }
         }
-        Seat(seat)
+    }
+
+    /// The topic's circle, or a new one in the place of one that is over.
+    fn circle_for(&self, topic: Topic) -> Circle {
+        let new = || Circle::new(Ring::new(self.ring_entries_max, self.ring_bytes_max));
+        let mut circles = self.circles.lock();
+        let circle = circles.entry(topic).or_insert_with(new);
+        if circle.table.try_lock().is_some_and(|table| table.is_over) {
+            *circle = new();
+        }
+        circle.clone()
     }
 
     /// A member leaves its seat; with the last one the topic's ring goes, except the lobby's, which is in no store.
-    pub(super) fn part(&self, topic: Topic, seat: Seat) {
-        let mut circles = self.circles.lock();
-        let Some(circle) = circles.get_mut(&topic) else { return };
-        let member = circle.seats.get_mut(seat.0).and_then(Option::take);
-        circle.free.push(seat.0);
-        if circle.free.len() == circle.seats.len() {
-            if topic == Topic::Lobby {
-                (circle.seats, circle.free) = (Vec::new(), Vec::new());
-            } else {
+    pub(super) fn part(&self, topic: Topic, seat: &Seat) {
+        let mut table = seat.circle.table.lock();
+        let member = table.seats.get_mut(seat.at).and_then(Option::take);
+        table.free.push(seat.at);
+        let is_empty = table.free.len() == table.seats.len();
+        if is_empty {
+            (table.seats, table.free) = (Vec::new(), Vec::new());
+            table.is_over = topic != Topic::Lobby;
+        }
+        drop(table);
+        drop(member);
+        if is_empty && topic != Topic::Lobby {
+            let mut circles = self.circles.lock();
+            if circles.get(&topic).is_some_and(|circle| circle.is(&seat.circle)) {
                 circles.remove(&topic);
             }
         }
-        drop(circles);
-        drop(member);
+    }
+
+    fn circle(&self, topic: Topic) -> Option<Circle> {
+        self.circles.lock().get(&topic).cloned()
     }
 
     /// Whether anybody is there.
     pub(super) fn has_members(&self, topic: Topic) -> bool {
-        self.circles.lock().get(&topic).is_some_and(|circle| circle.free.len() < circle.seats.len())
+        self.circle(topic).is_some_and(|circle| !circle.table.lock().seats.is_empty())
     }
 
     /// Posts from an offset on.
     pub(super) fn read(&self, topic: Topic, offset: u64, bytes_max: usize) -> Read {
-        self.circles.lock().get(&topic).map_or(Read::Behind, |circle| circle.ring.read(offset, bytes_max))
+        self.circle(topic).map_or(Read::Behind, |circle| circle.table.lock().ring.read(offset, bytes_max))
     }
 
     /// The offset that the ring expects next; 1 where it never held anything.
     pub(super) fn next_offset(&self, topic: Topic) -> u64 {
-        self.circles.lock().get(&topic).and_then(|circle| circle.ring.next()).unwrap_or(1)
+        self.circle(topic).and_then(|circle| circle.table.lock().ring.next()).unwrap_or(1)
+    }
+
+    /// Somebody has come in whose first live entry has this offset: everything from there on passes by here.
+    pub(super) fn expect(&self, seat: &Seat, offset: u64) {
+        seat.circle.table.lock().ring.expect(offset);
     }
 
     /// A topic has ended: each member is told by its own connection.
     pub(super) fn end(&self, topic: Topic) {
-        let seats = self.circles.lock().get_mut(&topic).map(|circle| circle.seats.clone()).unwrap_or_default();
-        seats.iter().flatten().for_each(|member| member.outbox.gone(member.slot));
+        let Some(circle) = self.circle(topic) else { return };
+        circle.table.lock().seats.iter().flatten().for_each(|member| member.outbox.gone(member.slot));
     }
 
     /// Hands posts of rising offset round: into the ring, then to every member, written at once where the socket
-    /// takes it. The members of one room are served in the order of their seats, sixteen or one post in one write.
-    pub(super) async fn deliver(&self, topic: Topic, posts: &[Arc<Post>]) {
-        {
-            let mut circles = self.circles.lock();
-            let Some(circle) = circles.get_mut(&topic) else { return };
-            posts.iter().for_each(|post| circle.ring.push(Arc::clone(post)));
+    /// takes it. Many members are served by up to `lanes` tasks.
+    pub(super) async fn deliver(&self, topic: Topic, posts: Vec<Arc<Post>>, lanes: usize) {
+        let Some(circle) = self.circle(topic) else { return };
+        let seats = {
+            let mut table = circle.table.lock();
+            posts.iter().for_each(|post| table.ring.push(Arc::clone(post)));
+            table.seats.len()
+        };
+        let shares = (seats / SHARE).clamp(1, lanes.max(1));
+        if shares == 1 {
+            return circle.serve(&posts, 0, usize::MAX).await;
         }
+        let (share, posts) = (seats / shares, Arc::new(posts));
+        let others: Vec<_> = (1..shares)
+            .map(|number| {
+                let (circle, posts) = (circle.clone(), Arc::clone(&posts));
+                let end = if number + 1 == shares { usize::MAX } else { share * (number + 1) };
+                // Without tokio's budget, like the pump itself.
+                let serve = async move { circle.serve(&posts, share * number, end).await };
+                tokio::spawn(tokio::task::unconstrained(serve))
+            })
+            .collect();
+        circle.serve(&posts, 0, share).await;
+        for other in others {
+            // The next round begins when this one is over. A panic is the pump's own.
+            if let Err(error) = other.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+impl Circle {
+    /// Serves the seats of a range, in their order. Whoever sits down meanwhile reads for itself what it passes by.
+    async fn serve(&self, posts: &[Arc<Post>], from: usize, end: usize) {
         let mut round = Round::new(posts);
-        let mut members = Vec::with_capacity(STRIDE);
-        let mut seat = 0;
-        loop {
-            let rest = match self.circles.lock().get(&topic) {
-                Some(circle) => {
-                    let rest = circle.seats.get(seat..).unwrap_or_default();
-                    members.extend(rest.iter().take(STRIDE).flatten().cloned());
-                    rest.len()
-                }
-                None => 0,
-            };
-            for member in members.drain(..) {
-                member.outbox.deliver(member.slot, &mut round.for_flavour(&member.flavour));
+        let (mut seat, mut strides) = (from, 0);
+        while let Some(next) = self.stride(&mut round, seat, end) {
+            (seat, strides) = (next, strides + 1);
+            if strides % STRIDES_A_TURN == 0 {
+                tokio::task::yield_now().await;
             }
-            if rest <= STRIDE {
-                break;
-            }
-            seat += STRIDE;
-            tokio::task::yield_now().await;
         }
+    }
+
+    /// Serves some seats; answers where to go on.
+    fn stride(&self, round: &mut Round<'_>, from: usize, end: usize) -> Option<usize> {
+        let now = Instant::now();
+        let table = self.table.lock();
+        let end = end.min(table.seats.len());
+        let stride_end = end.min(from + STRIDE);
+        for member in table.seats.get(from..stride_end).unwrap_or_default().iter().flatten() {
+            member.outbox.deliver(member.slot, &member.flavour, round, now);
+        }
+        (stride_end < end).then_some(stride_end)
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::Node;
 use super::cursor::Topic;
 use super::post::Post;
+use super::pump::lanes;
 use crate::chat::{Room, RoomId};
 use crate::store::{Event, Store};
 
@@ -53,7 +54,7 @@ pub async fn tell_rooms(node: Arc<Node>) {
         if node.hub.has_members(Topic::Lobby) {
             let body = stale.tell(&node.store).await;
             let post = Post::of_rooms(node.hub.next_offset(Topic::Lobby), body);
-            node.hub.deliver(Topic::Lobby, &[Arc::new(post)]).await;
+            node.hub.deliver(Topic::Lobby, vec![Arc::new(post)], lanes()).await;
         }
     }
 }

@@ -26,7 +26,7 @@ pub use lobby::tell_rooms;
 pub use outbox::{Closing, Outbox, Want};
 pub use presence::Presence;
 pub use pump::pump;
-pub use wire::Sink;
+pub use wire::{Duplex, Socket};
 
 use crate::chat::{Draft, Limits, Name, RoomId};
 use crate::session::{AckMode, Start};
@@ -137,7 +137,7 @@ impl Node {
         start: Start,
     ) -> (Membership, Pending<Entered>) {
         let topic = Topic::Room(room);
-        let flavour = Flavour::new(wish);
+        let flavour = self.hub.flavour(Flavour::new(wish));
         let slot = outbox.hold(topic, Arc::clone(&flavour));
         let seat = self.hub.join(topic, outbox, slot, flavour);
         let after = if let Start::After(offset) = start { Some(offset) } else { None };
@@ -150,6 +150,7 @@ impl Node {
     pub fn entered(&self, membership: &Membership, outbox: &Outbox, entered: &Entered, start: Start) -> Option<Gap> {
         // The own ENTER is the first thing that a live subscription sees.
         let live = if entered.announced { entered.last } else { entered.last + 1 };
+        self.hub.expect(&membership.seat, live);
         let wanted = match start {
             Start::Live => live,
             Start::After(offset) => offset + 1,
@@ -161,7 +162,7 @@ impl Node {
 
     /// A subscription follows the list of rooms, from now on.
     pub fn watch(&self, outbox: &Arc<Outbox>, wish: &Wish) -> Membership {
-        let flavour = Flavour::new(wish);
+        let flavour = self.hub.flavour(Flavour::new(wish));
         let slot = outbox.hold(Topic::Lobby, Arc::clone(&flavour));
         let seat = self.hub.join(Topic::Lobby, outbox, slot, flavour);
         outbox.start(slot, self.hub.next_offset(Topic::Lobby));
@@ -170,7 +171,7 @@ impl Node {
 
     /// A subscription ends.
     pub fn leave(&self, membership: Membership, outbox: &Outbox, leaving: Leaving) {
-        self.hub.part(membership.topic, membership.seat);
+        self.hub.part(membership.topic, &membership.seat);
         outbox.release(membership.slot);
         if let Some(presence) = membership.presence {
             self.presences.leave(presence, leaving);

@@ -10,11 +10,12 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
+use tokio::io::ReadBuf;
 
 use super::cursor::{Cursor, Flavour, Slot, State, Topic};
-use super::frames::Frames;
+use super::frames::{Frames, Round};
 use super::post::{Post, web_socket_frame, web_socket_text};
-use super::wire::{Sink, Wire};
+use super::wire::{Socket, Wire};
 
 /// Why a connection is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +46,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Over a socket's writing half, which `holds_back` what it took until it is flushed, or does not; at most
-    /// `bytes_max` bytes of control frames wait.
-    pub fn new(sink: Sink, holds_back: bool, bytes_max: usize, now: Instant) -> Arc<Self> {
-        let wire = Wire::new(sink, holds_back, now);
+    /// Over a socket, which `holds_back` what it took until it is flushed, or does not; at most `bytes_max` bytes of
+    /// control frames wait.
+    pub fn new(socket: Socket, holds_back: bool, bytes_max: usize, now: Instant) -> Arc<Self> {
+        let wire = Wire::new(socket, holds_back, now);
         Arc::new(Self { wire: Mutex::new(wire), bytes_max })
     }
 
@@ -134,9 +135,14 @@ impl Outbox {
         wire.flush()
     }
 
+    /// Reads from the socket, whose lock is the outbox's.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.wire.lock().poll_read(cx, buffer)
+    }
+
     /// Closes the writing half.
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire.lock().sink.as_mut().poll_shutdown(cx)
+        self.wire.lock().poll_shutdown(cx)
     }
 
     /// A new cursor, which stands still until [`Outbox::start`].
@@ -198,31 +204,31 @@ impl Outbox {
         match frames {
             Some(frames) => {
                 cursor.next = cursor.next.max(frames.end());
-                wire.write(frames.bytes);
+                wire.write(&frames.bytes, 0, Instant::now());
             }
             None if !cursor.missed => cursor.state = State::Live,
             None => {}
         }
     }
 
-    /// A broadcaster comes by with frames. A live cursor at their beginning takes them, at once where the socket
-    /// does; any other is noted and served by its own connection.
-    pub(super) fn deliver(&self, slot: Slot, frames: &mut dyn FnMut() -> Option<Frames>) {
+    /// A broadcaster comes by with posts. A live cursor at their beginning takes them, at once where the socket does;
+    /// any other is noted and served by its own connection.
+    pub(super) fn deliver(&self, slot: Slot, flavour: &Arc<Flavour>, round: &mut Round<'_>, now: Instant) {
         let mut wire = self.wire.lock();
-        let busy = !wire.is_idle();
+        let is_idle = wire.is_idle();
         let Some(cursor) = wire.cursor(slot) else { return };
         cursor.missed = true;
         if cursor.state != State::Live {
             return;
         }
-        let Some(frames) = frames() else { return };
+        let Some(frames) = round.frames(flavour) else { return };
         if cursor.next >= frames.end() {
             return;
         }
-        match frames.from(cursor.next) {
-            Some(bytes) if !busy => {
+        match frames.start_of(cursor.next) {
+            Some(start) if is_idle => {
                 cursor.next = frames.end();
-                wire.write(bytes);
+                wire.write(&frames.bytes, start, now);
             }
             _ => {
                 cursor.state = State::Lagging;

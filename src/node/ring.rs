@@ -17,6 +17,8 @@ pub(super) enum Read {
 #[derive(Default)]
 pub(super) struct Ring {
     posts: VecDeque<Arc<Post>>,
+    /// The offset that comes next; `None` while nobody knows.
+    next: Option<u64>,
     bytes: usize,
     entries_max: usize,
     bytes_max: usize,
@@ -30,10 +32,11 @@ impl Ring {
     /// Takes the newest post in. One that does not follow the last begins the ring anew: a hole is no place to
     /// read from, and the store has what is missing.
     pub(super) fn push(&mut self, post: Arc<Post>) {
-        if self.next().is_some_and(|next| next != post.offset) {
+        if self.next != Some(post.offset) {
             self.posts.clear();
             self.bytes = 0;
         }
+        self.next = Some(post.offset + 1);
         self.bytes += post.weight();
         self.posts.push_back(post);
         while self.posts.len() > self.entries_max || (self.bytes > self.bytes_max && self.posts.len() > 1) {
@@ -43,16 +46,20 @@ impl Ring {
         }
     }
 
-    /// The offset that comes next; `None` while the ring holds nothing.
-    pub(super) fn next(&self) -> Option<u64> {
-        self.posts.back().map(|newest| newest.offset + 1)
+    /// The offset that comes next; `None` where nothing was pushed or expected yet.
+    pub(super) const fn next(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// Everything from this offset on is going to be pushed. A ring that holds something knows better.
+    pub(super) fn expect(&mut self, offset: u64) {
+        self.next.get_or_insert(offset);
     }
 
     /// The posts from `offset` on, until `bytes_max` is passed (one at least).
     pub(super) fn read(&self, offset: u64, bytes_max: usize) -> Read {
-        let (Some(first), Some(next)) = (self.posts.front().map(|oldest| oldest.offset), self.next()) else {
-            return Read::Behind;
-        };
+        let Some(next) = self.next else { return Read::Behind };
+        let first = self.posts.front().map_or(next, |oldest| oldest.offset);
         if offset < first {
             return Read::Behind;
         }
@@ -99,6 +106,19 @@ mod tests {
         (1..=5).for_each(|offset| ring.push(post(offset)));
         assert_eq!(offsets(ring.read(3, usize::MAX)), None);
         assert_eq!(offsets(ring.read(4, 1)), Some(vec![4]));
+    }
+
+    #[test]
+    fn an_empty_ring_that_knows_what_comes_next_needs_no_store() {
+        let mut ring = Ring::new(100, usize::MAX);
+        ring.expect(7);
+        assert_eq!(offsets(ring.read(6, usize::MAX)), None);
+        assert_eq!(offsets(ring.read(7, usize::MAX)), Some(vec![]));
+        // Committed together with what was expected, and told after it.
+        ring.push(post(6));
+        ring.push(post(7));
+        ring.expect(3);
+        assert_eq!(offsets(ring.read(6, usize::MAX)), Some(vec![6, 7]));
     }
 
     #[test]

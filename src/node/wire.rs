@@ -1,25 +1,33 @@
 //! What a connection writes to: the socket, what waits for it, and the cursors. Always behind the outbox's lock.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncWrite;
+use smallvec::SmallVec;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::cursor::{Cursor, Slot, State};
 use super::outbox::{Closing, Want};
 
-/// The writing half of a socket.
-pub type Sink = Pin<Box<dyn AsyncWrite + Send>>;
+/// What bytes come from and go to.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A socket. It is not split into halves: their lock would be a second one beside the outbox's.
+pub type Socket = Box<dyn Duplex>;
 
 pub(super) struct Wire {
-    pub(super) sink: Sink,
+    pub(super) socket: Socket,
     /// What a write left over: goes first.
     rest: Bytes,
     /// Control frames, whole ones: go next.
     pub(super) control: BytesMut,
-    pub(super) cursors: Vec<Option<Cursor>>,
+    /// Most connections have one.
+    pub(super) cursors: SmallVec<[Option<Cursor>; 1]>,
     /// The generation of the next slot.
     pub(super) generation: u32,
     /// Where to look for a lagging cursor next, so that each gets its turn.
@@ -36,12 +44,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(sink: Sink, holds_back: bool, now: Instant) -> Self {
+    pub(super) fn new(socket: Socket, holds_back: bool, now: Instant) -> Self {
         Self {
-            sink,
+            socket,
             rest: Bytes::new(),
             control: BytesMut::new(),
-            cursors: Vec::new(),
+            cursors: SmallVec::new(),
             generation: 0,
             turn: 0,
             task: Waker::noop().clone(),
@@ -85,16 +93,31 @@ impl Wire {
         }
     }
 
-    /// Writes frames now; what the socket does not take becomes the rest. Only called while nothing else waits, or
-    /// by the connection itself behind what waits.
-    pub(super) fn write(&mut self, bytes: Bytes) {
-        if !self.rest.is_empty() || !self.control.is_empty() || self.unflushed {
-            self.control.extend_from_slice(&bytes);
+    /// Writes frames now, from `start` on; what the socket does not take becomes the rest. Only called while nothing
+    /// else waits, or by the connection itself behind what waits.
+    pub(super) fn write(&mut self, frames: &Bytes, start: usize, now: Instant) {
+        let bytes = frames.get(start..).unwrap_or_default();
+        if !self.is_idle() {
+            self.control.extend_from_slice(bytes);
             return;
         }
-        self.rest = bytes;
-        // Pending has told the socket to wake the connection's task.
-        let _ = self.flush();
+        // The socket is to wake the connection's task, whoever writes.
+        let written = match Pin::new(&mut self.socket).poll_write(&mut Context::from_waker(&self.task), bytes) {
+            Poll::Ready(Ok(written)) if written > 0 => written,
+            Poll::Ready(_) => return self.dead = true,
+            Poll::Pending => 0,
+        };
+        if written > 0 {
+            self.sent_at = now;
+            self.unflushed = self.holds_back;
+        }
+        if written < bytes.len() {
+            self.rest = frames.slice(start + written..);
+        }
+        if (written > 0 && written < bytes.len()) || self.unflushed {
+            // Pending has told the socket to wake the connection's task.
+            let _ = self.flush();
+        }
     }
 
     /// Ready when nothing waits any more, or when the socket is gone.
@@ -118,7 +141,7 @@ impl Wire {
                     if !self.unflushed {
                         return Poll::Ready(());
                     }
-                    match self.sink.as_mut().poll_flush(cx) {
+                    match Pin::new(&mut self.socket).poll_flush(cx) {
                         Poll::Ready(Ok(())) => self.unflushed = false,
                         Poll::Ready(Err(_)) => self.dead = true,
                         Poll::Pending => return Poll::Pending,
@@ -127,7 +150,7 @@ impl Wire {
                 }
                 self.rest = std::mem::take(&mut self.control).freeze();
             }
-            match self.sink.as_mut().poll_write(cx, &self.rest) {
+            match Pin::new(&mut self.socket).poll_write(cx, &self.rest) {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.rest.advance(written);
                     if self.rest.is_empty() {
@@ -141,5 +164,15 @@ impl Wire {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Reads what has come.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
+    }
+
+    /// Closes the writing half.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

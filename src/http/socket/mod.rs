@@ -41,9 +41,9 @@ const FRAMES_IN_ONE: usize = 2;
 async fn run(edge: Arc<Edge>, io: Upgraded) {
     let limits = &edge.config.limits;
     let now = Instant::now();
-    let (read, write) = tokio::io::split(TokioIo::new(io));
-    let outbox = Outbox::new(Box::pin(write), edge.config.is_https(), limits.outbox_bytes_max, now);
-    let mut tap = Tap::new(read, limits.frame_bytes_max * FRAMES_IN_ONE);
+    let socket = Box::new(TokioIo::new(io));
+    let outbox = Outbox::new(socket, edge.config.is_https(), limits.outbox_bytes_max, now);
+    let mut tap = Tap::new(Arc::clone(&outbox), limits.frame_bytes_max * FRAMES_IN_ONE);
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
     // Whoever came in while the node began to drain is not among those whom it tells.
     if edge.is_draining() {

@@ -6,7 +6,7 @@ use super::connection::{Connection, Speaker};
 use super::waiting::{Settled, Wait};
 use crate::auth::{Claims, TokenError};
 use crate::chat::{Draft, Name, RoomId};
-use crate::node::{Gap, Wish};
+use crate::node::{Gap, Membership, Wish};
 use crate::session::{Close, Effect, Effects, Error, Receipt, Refusal, Say, Token};
 use crate::store::StoreError;
 
@@ -81,10 +81,15 @@ impl Connection {
             Settled::Entered { answer: Ok(entered), key, start, receipt, .. } => {
                 let membership = self.members.get(key);
                 let gap = membership.and_then(|held| self.edge.node.entered(held, &self.outbox, &entered, start));
+                let slot = membership.map(Membership::slot);
                 let effects = self.receipt_now(receipt);
                 self.perform(effects).await;
                 if let Some(gap) = gap {
                     self.tell_gap(gap).await;
+                }
+                // At once, so that the RECEIPT and the first entries leave in one write.
+                if let Some(slot) = slot {
+                    self.catch_up(slot).await;
                 }
                 return;
             }

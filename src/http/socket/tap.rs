@@ -1,15 +1,15 @@
 //! The reading side of a connection.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf, ReadHalf};
+use tokio::io::ReadBuf;
 
 use super::intake::{Broken, Incoming, Intake};
+use crate::node::Outbox;
 
 /// What is read at a time. All connections of a thread share it: bytes are in it only while they are looked at.
 const READ_BYTES: usize = 16 * 1024;
@@ -20,7 +20,7 @@ thread_local! {
 
 /// Reads WebSocket messages. Writing is the outbox's alone, so that a pong never lands in the middle of a MESSAGE.
 pub(super) struct Tap {
-    read: ReadHalf<TokioIo<Upgraded>>,
+    outbox: Arc<Outbox>,
     intake: Intake,
 }
 
@@ -37,8 +37,8 @@ pub(super) enum Came {
 }
 
 impl Tap {
-    pub(super) fn new(read: ReadHalf<TokioIo<Upgraded>>, message_bytes_max: usize) -> Self {
-        Self { read, intake: Intake::new(message_bytes_max) }
+    pub(super) fn new(outbox: Arc<Outbox>, message_bytes_max: usize) -> Self {
+        Self { outbox, intake: Intake::new(message_bytes_max) }
     }
 
     /// The next thing that comes. Nothing is lost when the future is dropped.
@@ -50,7 +50,7 @@ impl Tap {
         }
         let read = SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
-            let read = Pin::new(&mut self.read).poll_read(cx, &mut buffer);
+            let read = self.outbox.poll_read(cx, &mut buffer);
             self.intake.feed(buffer.filled());
             read.map(|read| read.map(|()| buffer.filled().len()))
         });
@@ -66,15 +66,22 @@ impl Tap {
     }
 
     /// Reads and throws away until the peer closes or `bytes_max` is passed.
-    pub(super) async fn discard(mut self, bytes_max: usize) -> io::Result<()> {
-        let mut scrap = [0; 1024];
+    pub(super) async fn discard(self, bytes_max: usize) -> io::Result<()> {
         let mut seen = 0;
         while seen < bytes_max {
-            match self.read.read(&mut scrap).await? {
+            match poll_fn(|cx| self.poll_scrap(cx)).await? {
                 0 => break,
                 bytes => seen += bytes,
             }
         }
         Ok(())
+    }
+
+    fn poll_scrap(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            let read = self.outbox.poll_read(cx, &mut buffer);
+            read.map_ok(|()| buffer.filled().len())
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +16,11 @@ use crate::store::{Appended, Entered, Event, Pending, Result, StoreError};
 
 /// What comes through the writer's inbox, in the order in which it takes effect.
 pub(super) enum Message {
-    Command(Command),
+    /// With the time at which it was sent.
+    Command {
+        command: Command,
+        at: Instant,
+    },
     Tail(mpsc::Sender<Vec<Event>>),
     Close,
 }

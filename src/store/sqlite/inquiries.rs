@@ -2,7 +2,7 @@
 //!
 //! After a restart everybody comes back within seconds, and each CONNECT reads an account. To wake a thread for each
 //! of them costs more than the reading: whoever asks while an answer is on its way is answered with the next one.
-//! Invariant: what is answered was read after it was asked.
+//! Invariant: what is answered was read after it was asked, or is still [`Known`].
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -51,6 +51,9 @@ impl Inquiries {
 impl Sqlite {
     /// See [`crate::store::Store::account`].
     pub async fn account(&self, name: Name) -> Result<Option<Account>> {
+        if let Some(account) = self.shared.known.account(&name) {
+            return Ok(Some(account));
+        }
         let (asked, answer) = oneshot::channel();
         if self.shared.inquiries.add(Inquiry { name, asked }) {
             let store = self.clone();
@@ -62,10 +65,15 @@ impl Sqlite {
     async fn answer_inquiries(&self) {
         let store = self.clone();
         let read = self.read_with(Lane::Door, move |file| {
+            let (known, age) = (&store.shared.known, store.shared.known.age());
             // The file is looked at for the first time behind this line, so what is read is newer than each question.
             for Inquiry { name, asked } in store.shared.inquiries.take() {
+                let answer = account(file, &name).map_err(|cause| StoreError::from(Fault::from(cause)));
+                if let Ok(Some(account)) = &answer {
+                    known.learn(account, age);
+                }
                 // Who asked may have gone.
-                let _ = asked.send(account(file, &name).map_err(|cause| StoreError::from(Fault::from(cause))));
+                let _ = asked.send(answer);
             }
             Ok(())
         });

@@ -25,9 +25,11 @@ mod folder;
 mod health;
 mod inquiries;
 mod kept;
+mod known;
 mod log;
 mod logins;
 mod news;
+mod pace;
 mod place;
 mod reader;
 mod rhythm;
@@ -46,6 +48,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -56,6 +59,7 @@ use self::fault::Attempt;
 use self::folder::Folder;
 use self::health::Health;
 use self::inquiries::Inquiries;
+use self::known::Known;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
@@ -111,6 +115,7 @@ struct Shared {
     tail_taken: AtomicBool,
     readers: Readers,
     inquiries: Inquiries,
+    known: Known,
     health: Health,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -142,8 +147,9 @@ impl Sqlite {
         }
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
-        let health = Health::default();
-        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone()).map_err(broken)?;
+        let (health, known) = (Health::default(), Known::default());
+        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone(), known.clone());
+        let writer = writer.map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
@@ -159,6 +165,7 @@ impl Sqlite {
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
                 inquiries: Inquiries::default(),
+                known,
                 health,
                 thread: Mutex::new(Some(thread)),
             }),
@@ -183,7 +190,7 @@ impl Sqlite {
             return pending;
         }
         match self.shared.queue.ticket(1) {
-            Some(ticket) => self.send(Message::Command(Command::Append { draft, asked, ticket })),
+            Some(ticket) => self.command(Command::Append { draft, asked, ticket }),
             None => asked.refuse(StoreError::Busy),
         }
         pending
@@ -197,7 +204,7 @@ impl Sqlite {
             return pending;
         }
         match self.shared.queue.ticket(drafts.len()) {
-            Some(ticket) => self.send(Message::Command(Command::AppendAll { drafts, asked, ticket })),
+            Some(ticket) => self.command(Command::AppendAll { drafts, asked, ticket }),
             None => asked.refuse(StoreError::Busy),
         }
         pending
@@ -208,7 +215,7 @@ impl Sqlite {
         let (asked, pending) = Asked::new();
         match self.not_a_server() {
             Some(refusal) => asked.refuse(refusal),
-            None => self.send(Message::Command(Command::Enter { claim: Claim { room, name, lease }, after, asked })),
+            None => self.command(Command::Enter { claim: Claim { room, name, lease }, after, asked }),
         }
         pending
     }
@@ -216,7 +223,7 @@ impl Sqlite {
     /// See [`super::Store::leave`].
     pub fn leave(&self, room: RoomId, name: Name, lease: LeaseId) {
         if self.shared.mode == Mode::Serve {
-            self.send(Message::Command(Command::Leave(Claim { room, name, lease })));
+            self.command(Command::Leave(Claim { room, name, lease }));
         }
     }
 
@@ -256,8 +263,12 @@ impl Sqlite {
         work: impl Fn(&Connection, i64) -> Attempt<T> + Send + 'static,
     ) -> Result<T> {
         let (asked, pending) = Asked::new();
-        self.send(Message::Command(Command::Change(Box::new(Altering::new(work, asked)))));
+        self.command(Command::Change(Box::new(Altering::new(work, asked))));
         settled(pending).await
+    }
+
+    fn command(&self, command: Command) {
+        self.send(Message::Command { command, at: Instant::now() });
     }
 
     /// A message to a writer that has ended is dropped with its reply, which tells the one who waits.

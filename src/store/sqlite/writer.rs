@@ -1,7 +1,8 @@
 //! The one thread that writes.
 //!
-//! It commits what is there, at once; while the disk is busy with that, the next batch gathers by itself. So a lone
-//! append pays for one flush and a crowd shares one. Answers go out after the commit, then the news.
+//! It commits what is there; while the disk is busy with that, the next batch gathers by itself, and under a steady
+//! stream it rests a little between two commits ([`Pace`]). So a lone append is committed at once and a crowd shares a
+//! commit. Answers go out after the commit, then the news.
 //!
 //! Invariant: the order of the inbox is the order of the log.
 
@@ -19,7 +20,9 @@ use super::doubt::Doubt;
 use super::fault::unavailable;
 use super::folder::Lock;
 use super::health::{Health, Report};
+use super::known::Known;
 use super::news::News;
+use super::pace::Pace;
 use super::rhythm::Rhythm;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
@@ -27,8 +30,6 @@ use crate::store::Event;
 
 /// Commands that one transaction takes.
 const BATCH_MAX: usize = 512;
-/// Longest wait for a batch to become as large as the one before.
-const LINGER_MAX: Duration = Duration::from_millis(2);
 /// Pause between two steps of a sweep, so that the file is free in between.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -46,6 +47,7 @@ pub(super) struct Writer {
     due: Due,
     rhythm: Rhythm,
     report: Report,
+    known: Known,
     lock: Option<Lock>,
 }
 
@@ -56,11 +58,10 @@ struct Due {
     sweep: Instant,
 }
 
-/// How the last batch went, to guess the next.
-#[derive(Default)]
-struct Pace {
-    commands: usize,
-    commit: Duration,
+/// Commands that are committed together, and when the newest of them came.
+struct Batch {
+    commands: Vec<Command>,
+    newest: Instant,
 }
 
 enum Stop {
@@ -76,6 +77,7 @@ impl Writer {
         settings: &Settings,
         rhythm: Rhythm,
         health: Health,
+        known: Known,
     ) -> rusqlite::Result<Self> {
         let now = Instant::now();
         Ok(Self {
@@ -92,10 +94,11 @@ impl Writer {
             owed: VecDeque::new(),
             upkeep: Upkeep::new(settings.keep_entries, settings.keep_days),
             doubt: Doubt::new(rhythm.moment()),
-            pace: Pace::default(),
+            pace: Pace::new(now),
             due: Due { news: now + rhythm.news, retry: now + rhythm.retry, sweep: now + SWEEP_PAUSE },
             rhythm,
             report: Report::new(health),
+            known,
             lock,
         })
     }
@@ -104,8 +107,13 @@ impl Writer {
     pub(super) fn run(mut self) {
         loop {
             let (batch, stop) = self.gather();
-            if !batch.is_empty() && self.commit(batch) {
-                self.pay();
+            if !batch.commands.is_empty() {
+                let (commands, began) = (batch.commands.len(), Instant::now());
+                let done = self.commit(batch.commands);
+                self.pace.note(commands, batch.newest, began, Instant::now());
+                if done {
+                    self.pay();
+                }
             }
             match stop {
                 Some(Stop::Tail(tail)) => self.tail = Some(tail),
@@ -124,23 +132,33 @@ impl Writer {
         }
     }
 
-    /// Takes what is there, and waits for it if nothing is.
-    fn gather(&self) -> (Vec<Command>, Option<Stop>) {
-        let mut batch = Vec::new();
-        let mut wait = self.until_due();
-        let mut linger_end = None;
-        while batch.len() < BATCH_MAX {
+    /// Rests, takes what is there, and waits for it if nothing is.
+    #[expect(clippy::disallowed_methods, reason = "the writer's thread is its own, not the runtime's")]
+    fn gather(&self) -> (Batch, Option<Stop>) {
+        let rest = self.pace.rest();
+        if !rest.is_zero() {
+            // Asleep, not waiting at the inbox: each command would wake the thread up.
+            std::thread::sleep(rest);
+        }
+        let woke = Instant::now();
+        let mut batch = Batch { commands: Vec::new(), newest: woke };
+        let (mut wait, mut linger_end) = (self.until_due(), None);
+        while batch.commands.len() < BATCH_MAX {
             match receive(&self.inbox, wait) {
-                Ok(Message::Command(command)) => batch.push(command),
+                Ok(Message::Command { command, at }) => {
+                    batch.commands.push(command);
+                    batch.newest = at;
+                }
                 Ok(Message::Tail(tail)) => return (batch, Some(Stop::Tail(tail))),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return (batch, Some(Stop::Close)),
                 Err(RecvTimeoutError::Timeout) => break,
             }
-            wait = Some(if batch.len() < self.pace.commands {
+            let gathered = !rest.is_zero() && batch.newest < woke;
+            wait = Some(if gathered || batch.commands.len() >= self.pace.commands() {
+                Duration::ZERO
+            } else {
                 let now = Instant::now();
                 linger_end.get_or_insert_with(|| now + self.pace.linger()).saturating_duration_since(now)
-            } else {
-                Duration::ZERO
             });
         }
         (batch, None)
@@ -148,9 +166,8 @@ impl Writer {
 
     /// Commits a batch and answers it. False when the file cannot be written.
     fn commit(&mut self, mut batch: Vec<Command>) -> bool {
-        let (began, is_alone) = (Instant::now(), batch.len() == 1);
-        let outcome = self.books.commit(&mut batch);
-        self.pace = Pace { commands: batch.len(), commit: began.elapsed() };
+        let is_alone = batch.len() == 1;
+        let outcome = self.books.commit(&mut batch).inspect(|events| self.forget(events));
         let failure = outcome.as_ref().err().map(unavailable);
         self.report.note(failure.as_ref());
         for command in batch {
@@ -203,7 +220,10 @@ impl Writer {
         if now >= self.due.news {
             self.due.news = now + self.rhythm.news;
             match self.books.news() {
-                Ok(events) => self.tell(events),
+                Ok(events) => {
+                    self.forget(&events);
+                    self.tell(events);
+                }
                 Err(cause) => tracing::warn!(%cause, "cannot look for changes by other processes"),
             }
         }
@@ -234,20 +254,20 @@ impl Writer {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
+    /// Forgets accounts that have changed, before anybody hears of it.
+    fn forget(&self, events: &[Event]) {
+        for event in events {
+            if let Event::SessionsEnded(name) = event {
+                self.known.forget(name);
+            }
+        }
+    }
+
     /// Hands the news over. A reader who is slow is waited for; one who has gone is forgotten.
     fn tell(&mut self, events: Vec<Event>) {
         if !events.is_empty() && self.tail.as_ref().is_some_and(|tail| tail.blocking_send(events).is_err()) {
             self.tail = None;
         }
-    }
-}
-
-impl Pace {
-    /// Those whom the last commit answered will mostly ask again at once, one after the other. Waiting for them a
-    /// little, and never longer than half of what a flush costs, is cheaper than a flush for the first alone. After a
-    /// batch of one nobody is waited for.
-    fn linger(&self) -> Duration {
-        LINGER_MAX.min(self.commit / 2)
     }
 }
 
