@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::cursor::{Flavour, Slot, Topic};
 use super::frames::Round;
+use super::meters::Meters;
 use super::outbox::Outbox;
 use super::post::Post;
 use super::ring::{Read, Ring};
@@ -34,13 +35,14 @@ struct Circle {
 /// All circles. The lock is held for a look-up, an insertion, or to copy [`STRIDE`] handles: never for a write.
 pub(super) struct Hub {
     circles: Mutex<HashMap<Topic, Circle>>,
+    meters: Arc<Meters>,
     ring_entries_max: usize,
     ring_bytes_max: usize,
 }
 
 impl Hub {
-    pub(super) fn new(ring_entries_max: usize, ring_bytes_max: usize) -> Self {
-        Self { circles: Mutex::default(), ring_entries_max, ring_bytes_max }
+    pub(super) fn new(ring_entries_max: usize, ring_bytes_max: usize, meters: Arc<Meters>) -> Self {
+        Self { circles: Mutex::default(), meters, ring_entries_max, ring_bytes_max }
     }
 
     /// A member takes a seat. From here on every delivery finds its cursor.
@@ -82,6 +84,12 @@ impl Hub {
         self.circles.lock().get(&topic).is_some_and(|circle| circle.free.len() < circle.seats.len())
     }
 
+    /// How many rooms have members here.
+    pub(super) fn rooms(&self) -> usize {
+        let circles = self.circles.lock();
+        circles.len() - usize::from(circles.contains_key(&Topic::Lobby))
+    }
+
     /// Posts from an offset on.
     pub(super) fn read(&self, topic: Topic, offset: u64, bytes_max: usize) -> Read {
         self.circles.lock().get(&topic).map_or(Read::Behind, |circle| circle.ring.read(offset, bytes_max))
@@ -107,6 +115,7 @@ impl Hub {
             posts.iter().for_each(|post| circle.ring.push(Arc::clone(post)));
         }
         let mut round = Round::new(posts);
+        let mut tally = self.meters.round();
         let mut members = Vec::with_capacity(STRIDE);
         let mut seat = 0;
         loop {
@@ -119,7 +128,7 @@ impl Hub {
                 None => 0,
             };
             for member in members.drain(..) {
-                member.outbox.deliver(member.slot, &mut round.for_flavour(&member.flavour));
+                tally.add(member.outbox.deliver(member.slot, &mut round.for_flavour(&member.flavour)));
             }
             if rest <= STRIDE {
                 break;

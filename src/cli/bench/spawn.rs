@@ -48,6 +48,8 @@ impl Spawned {
             command.env(format!("SARANGBANG_LIMITS__{name}"), value);
         }
         command.env("SARANGBANG_LOG__LEVEL", "error");
+        // Another server may have the port, and this one's process can be read.
+        command.env("SARANGBANG_OPERATOR__LISTEN", "off");
         command.env("SARANGBANG_TLS__MODE", if tls { "self-signed" } else { "off" });
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
         command.current_dir(&folder);

@@ -13,6 +13,7 @@ use tower::Service;
 
 use super::arrivals::{Arrivals, Gate, Seat};
 use crate::http::peer::Arrival;
+use crate::meter::Held;
 
 /// A stream with its seat, which lives as long as it. It fails from the moment on at which it has to make room.
 pub struct Admitted {
@@ -20,11 +21,12 @@ pub struct Admitted {
     pub(super) ahead: Bytes,
     stream: TcpStream,
     pub(super) seat: Seat,
+    _counted: Held,
 }
 
 impl Admitted {
-    pub(super) const fn new(stream: TcpStream, seat: Seat) -> Self {
-        Self { ahead: Bytes::new(), stream, seat }
+    pub(super) const fn new(stream: TcpStream, seat: Seat, counted: Held) -> Self {
+        Self { ahead: Bytes::new(), stream, seat, _counted: counted }
     }
 
     /// Fails when the connection has to make room; one that is in costs a glance.

@@ -27,6 +27,7 @@ mod inquiries;
 mod kept;
 mod log;
 mod logins;
+mod meters;
 mod news;
 mod place;
 mod reader;
@@ -56,6 +57,7 @@ use self::fault::Attempt;
 use self::folder::Folder;
 use self::health::Health;
 use self::inquiries::Inquiries;
+use self::meters::Meters;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
@@ -112,6 +114,7 @@ struct Shared {
     readers: Readers,
     inquiries: Inquiries,
     health: Health,
+    meters: Arc<Meters>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -142,7 +145,8 @@ impl Sqlite {
         }
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
-        let health = Health::default();
+        let meters = Arc::<Meters>::default();
+        let health = Health::new(Arc::clone(&meters));
         let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone()).map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -155,11 +159,12 @@ impl Sqlite {
                 folder,
                 clock,
                 inbox,
-                queue: Queue::new(settings.queue_max),
+                queue: Queue::new(settings.queue_max, Arc::clone(&meters)),
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
                 inquiries: Inquiries::default(),
                 health,
+                meters,
                 thread: Mutex::new(Some(thread)),
             }),
         })

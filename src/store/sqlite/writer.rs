@@ -153,15 +153,19 @@ impl Writer {
         self.pace = Pace { commands: batch.len(), commit: began.elapsed() };
         let failure = outcome.as_ref().err().map(unavailable);
         self.report.note(failure.as_ref());
+        let committed = failure.is_none().then(Instant::now);
+        if committed.is_some() {
+            self.report.meters().committed(self.pace.commands, self.pace.commit);
+        }
         for command in batch {
             match command {
                 Command::Append { asked, ticket, .. } => {
                     // First the place, so that who is answered can append again.
-                    drop(ticket);
+                    ticket.answered(committed);
                     asked.settle(failure.as_ref());
                 }
                 Command::AppendAll { asked, ticket, .. } => {
-                    drop(ticket);
+                    ticket.answered(committed);
                     asked.settle(failure.as_ref());
                 }
                 Command::Enter { asked, .. } => asked.settle(failure.as_ref()),
