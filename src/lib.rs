@@ -11,7 +11,7 @@
 //!         tls                      certificates and the handshake
 //!         node   config            this process: hub, room rings, cursors, leases | what the operator decides
 //!         session   auth   store   protocol state without I/O | who you are | what outlives the process
-//!         stomp   chat             pure: the wire format | the domain's words and rules
+//!         stomp   chat   meter     pure: the wire format | the domain's words and rules | what counting is done with
 //! ```
 
 pub mod auth;
@@ -19,6 +19,7 @@ pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod meter;
 pub mod node;
 pub mod ops;
 pub mod serve;

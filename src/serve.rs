@@ -26,7 +26,7 @@ use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
 use crate::node::{Closing, Node, pump, tell_rooms};
-use crate::ops;
+use crate::ops::{self, Metrics};
 use crate::store::Store;
 use crate::store::sqlite::Mode;
 use crate::tls::Tls;
@@ -66,11 +66,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Both ports are had before anybody is served at one of them.
     let socket = listener(handed.main, config.listen, "listen")?;
     let redirect_socket = if tls.is_some() { redirect_listener(handed.redirect, &config)? } else { None };
+    let operator_socket = ops::listen_for_operator(&config)?;
     let address = socket.local_addr()?;
     let handle = Handle::new();
     let door = Door::new(&config, files, tls.is_some());
     let app = door.tickets(http::router(Arc::clone(&edge)));
     let plain_door = door.beside();
+    let mut operating = match operator_socket {
+        Some(socket) => operate(socket, &edge, &door, tls.as_deref(), files)?,
+        None => tokio::spawn(std::future::pending()),
+    };
     let mut serving = match &tls {
         Some(tls) => serve_on(socket, tls.handshakes(door, &config), handle.clone(), app, &config)?,
         None => serve_on(socket, door, handle.clone(), app, &config)?,
@@ -94,6 +99,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         () = signals.stop(tls.as_deref()) => Ok(()),
         ended = &mut serving => Err(anyhow::anyhow!("the listener has ended by itself: {ended:?}")),
         ended = &mut redirecting => Err(anyhow::anyhow!("the listener for redirects has ended by itself: {ended:?}")),
+        ended = &mut operating => Err(anyhow::anyhow!("the operator's listener has ended by itself: {ended:?}")),
         ended = &mut pump => Err(anyhow::anyhow!("the store's news have ended by themselves: {ended:?}")),
     };
     tracing::info!("draining: no new connections, clients are told to come back");
@@ -105,6 +111,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     serving.abort();
     redirecting.abort();
+    operating.abort();
     keeping.inspect(JoinHandle::abort);
     store.close().await;
     telling.abort();
@@ -130,6 +137,28 @@ async fn edge(
     let setup = setup_key.map_or_else(SetupKey::none, SetupKey::new);
     let certificates = tls.map(|tls| Arc::clone(&tls.certificates));
     Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node, certificates)))
+}
+
+/// Serves what the operator sees: everything that is counted, by whom it is counted. It goes on through a drain.
+fn operate(
+    socket: TcpListener,
+    edge: &Arc<Edge>,
+    door: &Door,
+    tls: Option<&Tls>,
+    files: usize,
+) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
+    let mut metrics = Metrics::new();
+    let registry = metrics.registry();
+    edge.node.register(registry);
+    edge.store.register(registry);
+    edge.meters.register(registry);
+    door.register(registry);
+    if let Some(tls) = tls {
+        tls.register(registry);
+    }
+    let (metrics, own_door) = (Arc::new(metrics), Door::of_operator(files));
+    let app = own_door.tickets(http::operator(Arc::clone(edge), move || metrics.render()));
+    serve_on(socket, own_door, Handle::new(), app, &edge.config)
 }
 
 /// Serves on a listener, behind whatever lets its connections in.

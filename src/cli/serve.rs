@@ -15,6 +15,8 @@ use crate::ops;
 /// The first line on standard output is `ready URL` once it serves; all else goes to the log on stderr. While there is
 /// no administrator, a one-time link to make one is printed there too.
 ///
+/// What it does can be read at http://127.0.0.1:9464/metrics, for Prometheus (the key `operator.listen`).
+///
 /// SIGTERM or Ctrl-C ends it: everything acknowledged is on disk then. SIGHUP reads the certificate's files again,
 /// or asks the authority now instead of later, once an hour.
 #[derive(Args)]

@@ -55,6 +55,7 @@ pub(super) const KEYS: &[Key] = &[
     number("history.keep_days", 0, 36_500, "days (0 keeps entries for ever)"),
     Key { name: "history.durable", accepts: Accepts::Switch },
     number("presence.grace_seconds", 0, 3_600, "seconds"),
+    text("operator.listen", "an address with a port, such as 127.0.0.1:9464, or off"),
     number("limits.message_chars_max", 1, 1_000_000, "characters"),
     number("limits.frame_bytes_max", 4 * KIB, 16 * MIB, "bytes"),
     number("limits.header_bytes_max", KIB, MIB, "bytes"),

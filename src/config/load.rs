@@ -1,6 +1,7 @@
 //! Lays the layers over one another and checks the result: defaults < file < environment < flags.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -87,8 +88,10 @@ impl Config {
         for (key, problem, fix) in numbers_out_of_range(&config).into_iter().chain(at_odds) {
             problems.push(about(&layers, key, problem, fix));
         }
-        https::settle(&mut config, |key| layers.iter().any(|layer| layer.get(key).is_some()));
-        if let Some((key, problem, fix)) = https::at_odds_settled(&config) {
+        let is_set = |key: &str| layers.iter().any(|layer| layer.get(key).is_some());
+        https::settle(&mut config, is_set);
+        config.operator.is_given = is_set("operator.listen");
+        for (key, problem, fix) in https::at_odds_settled(&config).into_iter().chain(operator_at_odds(&config)) {
             problems.push(about(&layers, key, problem, fix));
         }
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
@@ -172,6 +175,19 @@ fn limits_at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
         problems.push(("limits.message_chars_max", problem, fix));
     }
     problems
+}
+
+/// A port of the operator's own that somebody chose, and that another key has. One that nobody chose gives way.
+fn operator_at_odds(config: &Config) -> Option<(&'static str, String, String)> {
+    let own = config.operator.listen.filter(|own| config.operator.is_given && own.port() != 0)?;
+    let taken = |address: &SocketAddr| {
+        let is_everywhere = address.ip().is_unspecified() || own.ip().is_unspecified();
+        address.port() == own.port() && (address.ip() == own.ip() || is_everywhere)
+    };
+    let redirect = config.tls.redirect_listen.as_ref().filter(|address| taken(address)).map(|_| "tls.redirect_listen");
+    let other = if taken(&config.listen) { "listen" } else { redirect? };
+    let problem = format!("port {} is that of {other}", own.port());
+    Some(("operator.listen", problem, "give it another port, or turn it off".into()))
 }
 
 fn about(layers: &[Layer], key: &str, problem: String, fix: String) -> Problem {

@@ -62,6 +62,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// Who counts as being in a room.
     pub presence: PresenceConfig,
+    /// What the operator sees.
+    pub operator: OperatorConfig,
     /// Every limit, by its name.
     pub limits: Limits,
 }
@@ -195,6 +197,18 @@ pub struct PresenceConfig {
     pub grace_seconds: u32,
 }
 
+/// What the operator sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorConfig {
+    /// Where metrics and health are told, by plain HTTP and to everybody who comes; `None` is nowhere.
+    #[serde(serialize_with = "values::show_optional_listen", deserialize_with = "values::optional_listen")]
+    pub listen: Option<SocketAddr>,
+    /// Whether somebody chose that address. One that nobody chose may be taken.
+    #[serde(skip)]
+    pub is_given: bool,
+}
+
 impl Config {
     /// Whether this process speaks TLS itself.
     pub fn is_https(&self) -> bool {
@@ -230,6 +244,7 @@ impl Default for Config {
             auth: AuthConfig { token_minutes: 60, sign_up: SignUp::Closed },
             history: HistoryConfig { keep_entries: 10_000, keep_days: 0, durable: true },
             presence: PresenceConfig { grace_seconds: 0 },
+            operator: OperatorConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))), is_given: false },
             limits: Limits::default(),
         }
     }

@@ -44,7 +44,10 @@ fn the_example_as_it_stands_changes_nothing() {
 #[test]
 fn the_example_names_every_key_with_its_default() {
     let text = example_in_force();
-    assert_eq!(load(&text, &[]).unwrap(), load("", &[]).unwrap());
+    let mut config = load(&text, &[]).unwrap();
+    // That somebody wrote it down is all that may differ.
+    assert!(std::mem::take(&mut config.operator.is_given));
+    assert_eq!(config, load("", &[]).unwrap());
     let mut section = String::new();
     let mut named = BTreeSet::new();
     for line in text.lines() {
@@ -192,4 +195,25 @@ fn a_file_that_is_named_must_exist_and_be_toml() {
 fn what_is_printed_can_be_read_again() {
     let json = serde_json::to_string(&Config::default()).unwrap();
     assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), Config::default());
+}
+
+#[test]
+fn the_operator_s_port_is_chosen_or_not_and_is_no_other_s() {
+    assert!(!load("", &[]).unwrap().operator.is_given);
+    assert_eq!(load("[operator]\nlisten = \"off\"\n", &[]).unwrap().operator.listen, None);
+    let chosen = load("", &[("SARANGBANG_OPERATOR__LISTEN", "127.0.0.1:9464")]).unwrap();
+    assert!(chosen.operator.is_given && chosen.operator.listen == Config::default().operator.listen);
+    // The default gives way to who chose its port for something else.
+    assert!(load("listen = \"127.0.0.1:9464\"\n", &[]).is_ok());
+    for (text, other) in [
+        ("listen = \"0.0.0.0:9464\"\n[operator]\nlisten = \"127.0.0.1:9464\"\n", "that of listen"),
+        (
+            "[tls]\nmode = \"self-signed\"\nredirect_listen = \"127.0.0.1:81\"\n[operator]\nlisten = \"[::]:81\"\n",
+            "that of tls.redirect_listen",
+        ),
+    ] {
+        let problem = only(problems(text, &[]));
+        assert_eq!(problem.key.as_deref(), Some("operator.listen"));
+        assert!(problem.problem.contains(other), "{}", problem.problem);
+    }
 }

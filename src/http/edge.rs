@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::limit::Limiter;
+use super::meters::Meters;
 use super::socket::Places;
 use super::turns::Turns;
 use crate::auth::{Passwords, Tokens, sha256};
@@ -40,6 +41,8 @@ pub struct Edge {
     pub places: Places,
     /// The certificate in force, where this process speaks TLS itself.
     pub certificates: Option<Arc<Certificates>>,
+    /// What is counted here.
+    pub meters: Meters,
 }
 
 impl Edge {
@@ -58,6 +61,7 @@ impl Edge {
             turns: Turns::new(config.limits.password_hashes_max),
             draining: AtomicBool::new(false),
             places: Places::new(&config.limits),
+            meters: Meters::new(),
             node,
             config,
             store,

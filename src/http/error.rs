@@ -106,6 +106,11 @@ impl Problem {
         self.status
     }
 
+    /// Its stable word.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The status in words, and the detail: what a person reads.
     pub(super) fn words(&self) -> (&'static str, &str) {
         (self.status.canonical_reason().unwrap_or("Error"), &self.detail)

@@ -18,7 +18,9 @@ mod health;
 mod history;
 pub mod limit;
 mod login;
+mod meters;
 mod openapi;
+mod operator;
 pub mod origin;
 mod pages;
 pub mod peer;
@@ -38,6 +40,8 @@ use axum::routing::{get, post};
 
 pub use door::{Door, Ticketed, Tickets};
 pub use edge::{Edge, SetupKey};
+pub use meters::Meters;
+pub use operator::operator;
 pub use redirect::redirect;
 pub use socket::Places;
 
@@ -69,6 +73,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .fallback(pages::elsewhere)
         .method_not_allowed_fallback(pages::other_method)
         .layer(from_fn_with_state(Arc::clone(&edge), origin::guard))
+        .layer(from_fn_with_state(Arc::clone(&edge), meters::count))
         .layer(from_fn(pages::dress))
         .layer(from_fn_with_state(Arc::clone(&edge), cors::share))
         .layer(from_fn_with_state(Arc::clone(&edge), headers::secure))

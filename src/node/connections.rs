@@ -7,11 +7,15 @@ use parking_lot::Mutex;
 
 use super::outbox::{Closing, Outbox};
 use crate::chat::Name;
+use crate::meter::{Counter, Gauge, Held, Registry};
 
 /// The register. It holds no connection open.
 #[derive(Clone, Default)]
 pub struct Connections {
     open: Arc<Mutex<Register>>,
+    /// Those that CONNECTED was said to.
+    sessions: Gauge,
+    accepted: Counter,
 }
 
 #[derive(Default)]
@@ -24,6 +28,7 @@ struct Register {
 pub struct Ticket {
     id: u64,
     connections: Connections,
+    session: Option<Held>,
 }
 
 impl Connections {
@@ -33,7 +38,7 @@ impl Connections {
         register.next += 1;
         let id = register.next;
         register.by_id.insert(id, (Arc::downgrade(outbox), None));
-        Ticket { id, connections: self.clone() }
+        Ticket { id, connections: self.clone(), session: None }
     }
 
     /// How many there are.
@@ -57,6 +62,16 @@ impl Connections {
         self.select(|_| true)
     }
 
+    /// Names what is counted here.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("sarangbang_sessions_connected", "STOMP sessions that are connected", self.sessions.clone());
+        registry.register(
+            "sarangbang_sessions_accepted",
+            "CONNECTs that were answered CONNECTED",
+            self.accepted.clone(),
+        );
+    }
+
     fn select(&self, which: impl Fn(Option<&Name>) -> bool) -> Vec<Arc<Outbox>> {
         let register = self.open.lock();
         let theirs = register.by_id.values().filter(|(_, name)| which(name.as_ref()));
@@ -76,6 +91,12 @@ impl Ticket {
         if let Some((_, held)) = self.connections.open.lock().by_id.get_mut(&self.id) {
             *held = Some(name.clone());
         }
+    }
+
+    /// The connection has a session from now on.
+    pub fn connected(&mut self) {
+        self.connections.accepted.inc();
+        self.session = Some(Held::of(&self.connections.sessions));
     }
 }
 

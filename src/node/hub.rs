@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::cursor::{Flavour, Slot, Topic};
 use super::frames::Round;
+use super::meters::{Meters, Tally};
 use super::outbox::Outbox;
 use super::post::Post;
 use super::ring::{Read, Ring};
@@ -54,6 +55,7 @@ struct Table {
 pub(super) struct Hub {
     circles: Mutex<HashMap<Topic, Circle>>,
     flavours: Mutex<Vec<Arc<Flavour>>>,
+    meters: Arc<Meters>,
     ring_entries_max: usize,
     ring_bytes_max: usize,
 }
@@ -89,8 +91,8 @@ impl Circle {
 }
 
 impl Hub {
-    pub(super) fn new(ring_entries_max: usize, ring_bytes_max: usize) -> Self {
-        Self { circles: Mutex::default(), flavours: Mutex::default(), ring_entries_max, ring_bytes_max }
+    pub(super) fn new(ring_entries_max: usize, ring_bytes_max: usize, meters: Arc<Meters>) -> Self {
+        Self { circles: Mutex::default(), flavours: Mutex::default(), meters, ring_entries_max, ring_bytes_max }
     }
 
     /// An equal flavour that others have already, so that a broadcaster compares pointers, or this one.
@@ -160,6 +162,12 @@ impl Hub {
         self.circle(topic).is_some_and(|circle| !circle.table.lock().seats.is_empty())
     }
 
+    /// How many rooms have members here.
+    pub(super) fn rooms(&self) -> usize {
+        let circles = self.circles.lock();
+        circles.len() - usize::from(circles.contains_key(&Topic::Lobby))
+    }
+
     /// Posts from an offset on.
     pub(super) fn read(&self, topic: Topic, offset: u64, bytes_max: usize) -> Read {
         self.circle(topic).map_or(Read::Behind, |circle| circle.table.lock().ring.read(offset, bytes_max))
@@ -192,19 +200,19 @@ impl Hub {
         };
         let shares = (seats / SHARE).clamp(1, lanes.max(1));
         if shares == 1 {
-            return circle.serve(&posts, 0, usize::MAX).await;
+            return circle.serve(&posts, 0, usize::MAX, &self.meters).await;
         }
         let (share, posts) = (seats / shares, Arc::new(posts));
         let others: Vec<_> = (1..shares)
             .map(|number| {
-                let (circle, posts) = (circle.clone(), Arc::clone(&posts));
+                let (circle, posts, meters) = (circle.clone(), Arc::clone(&posts), Arc::clone(&self.meters));
                 let end = if number + 1 == shares { usize::MAX } else { share * (number + 1) };
                 // Without tokio's budget, like the pump itself.
-                let serve = async move { circle.serve(&posts, share * number, end).await };
+                let serve = async move { circle.serve(&posts, share * number, end, &meters).await };
                 tokio::spawn(tokio::task::unconstrained(serve))
             })
             .collect();
-        circle.serve(&posts, 0, share).await;
+        circle.serve(&posts, 0, share, &self.meters).await;
         for other in others {
             // The next round begins when this one is over. A panic is the pump's own.
             if let Err(error) = other.await
@@ -218,10 +226,10 @@ impl Hub {
 
 impl Circle {
     /// Serves the seats of a range, in their order. Whoever sits down meanwhile reads for itself what it passes by.
-    async fn serve(&self, posts: &[Arc<Post>], from: usize, end: usize) {
-        let mut round = Round::new(posts);
+    async fn serve(&self, posts: &[Arc<Post>], from: usize, end: usize, meters: &Meters) {
+        let (mut round, mut tally) = (Round::new(posts), meters.round());
         let (mut seat, mut strides) = (from, 0);
-        while let Some(next) = self.stride(&mut round, seat, end) {
+        while let Some(next) = self.stride(&mut round, &mut tally, seat, end) {
             (seat, strides) = (next, strides + 1);
             if strides % STRIDES_A_TURN == 0 {
                 tokio::task::yield_now().await;
@@ -230,13 +238,13 @@ impl Circle {
     }
 
     /// Serves some seats; answers where to go on.
-    fn stride(&self, round: &mut Round<'_>, from: usize, end: usize) -> Option<usize> {
+    fn stride(&self, round: &mut Round<'_>, tally: &mut Tally<'_>, from: usize, end: usize) -> Option<usize> {
         let now = Instant::now();
         let table = self.table.lock();
         let end = end.min(table.seats.len());
         let stride_end = end.min(from + STRIDE);
         for member in table.seats.get(from..stride_end).unwrap_or_default().iter().flatten() {
-            member.outbox.deliver(member.slot, &member.flavour, round, now);
+            tally.add(member.outbox.deliver(member.slot, &member.flavour, round, now));
         }
         (stride_end < end).then_some(stride_end)
     }

@@ -10,6 +10,7 @@ mod cursor;
 mod frames;
 mod hub;
 mod lobby;
+mod meters;
 mod outbox;
 mod post;
 mod presence;
@@ -103,6 +104,7 @@ pub struct Wish {
 pub struct Node {
     store: Store,
     hub: Hub,
+    meters: Arc<meters::Meters>,
     lobby: lobby::Lobby,
     presences: presence::Presences,
     /// Every open connection, to be found when an account or the node ends.
@@ -113,11 +115,13 @@ pub struct Node {
 impl Node {
     /// With a store, and the limits of rings, outboxes and catching up.
     pub fn new(store: Store, limits: &Limits, grace: Duration) -> Arc<Self> {
+        let meters = meters::Meters::new();
         Arc::new(Self {
             presences: presence::Presences::new(store.clone(), grace),
             store,
             lobby: lobby::Lobby::default(),
-            hub: Hub::new(limits.ring_entries_max, limits.ring_bytes_max),
+            hub: Hub::new(limits.ring_entries_max, limits.ring_bytes_max, Arc::clone(&meters)),
+            meters,
             connections: Connections::default(),
             catch_up_bytes_max: limits.catch_up_bytes_max,
         })
@@ -140,6 +144,7 @@ impl Node {
         let flavour = self.hub.flavour(Flavour::new(wish));
         let slot = outbox.hold(topic, Arc::clone(&flavour));
         let seat = self.hub.join(topic, outbox, slot, flavour);
+        self.meters.subscriptions.inc();
         let after = if let Start::After(offset) = start { Some(offset) } else { None };
         let (presence, pending) = self.presences.enter(room, name, after);
         (Membership { topic, slot, seat, presence: Some(presence) }, pending)
@@ -165,6 +170,7 @@ impl Node {
         let flavour = self.hub.flavour(Flavour::new(wish));
         let slot = outbox.hold(Topic::Lobby, Arc::clone(&flavour));
         let seat = self.hub.join(Topic::Lobby, outbox, slot, flavour);
+        self.meters.subscriptions.inc();
         outbox.start(slot, self.hub.next_offset(Topic::Lobby));
         Membership { topic: Topic::Lobby, slot, seat, presence: None }
     }
@@ -172,6 +178,7 @@ impl Node {
     /// A subscription ends.
     pub fn leave(&self, membership: Membership, outbox: &Outbox, leaving: Leaving) {
         self.hub.part(membership.topic, &membership.seat);
+        self.meters.subscriptions.dec();
         outbox.release(membership.slot);
         if let Some(presence) = membership.presence {
             self.presences.leave(presence, leaving);
@@ -180,11 +187,13 @@ impl Node {
 
     /// Appends a message to its room's log; it comes back to everybody there by way of the store's news.
     pub fn say(&self, draft: Draft) -> Pending<Appended> {
+        self.meters.received.inc();
         self.store.append(draft)
     }
 
     /// Appends several messages: all of them, next to each other, or none.
     pub fn say_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
+        self.meters.received.inc_by(drafts.len() as u64);
         self.store.append_all(drafts)
     }
 
@@ -195,11 +204,12 @@ impl Node {
     /// What [`Store::read`] answers.
     pub async fn catch_up(&self, outbox: &Outbox, slot: Slot) -> Result<Option<Gap>, StoreError> {
         let Some((topic, next, flavour)) = outbox.lagging(slot) else { return Ok(None) };
-        let bytes_max = self.catch_up_bytes_max;
+        let (bytes_max, mut source) = (self.catch_up_bytes_max, "ring");
         let posts = match (self.hub.read(topic, next, bytes_max), topic) {
             (ring::Read::Posts(posts), _) => posts,
             (ring::Read::Behind, Topic::Lobby) => self.resync(outbox, slot),
             (ring::Read::Behind, Topic::Room(room)) => {
+                source = "store";
                 let slice = self.store.read(room, next.saturating_sub(1), usize::MAX >> 1, bytes_max).await?;
                 if let Some(gap) = Gap::between(topic, next, slice.first) {
                     // Told first; what is behind it is read with the next portion.
@@ -209,7 +219,8 @@ impl Node {
                 slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect()
             }
         };
-        outbox.serve(slot, &flavour, &posts);
+        let handed = outbox.serve(slot, &flavour, &posts);
+        self.meters.caught_up(source, handed);
         Ok(None)
     }
 

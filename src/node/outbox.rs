@@ -14,6 +14,7 @@ use tokio::io::ReadBuf;
 
 use super::cursor::{Cursor, Flavour, Slot, State, Topic};
 use super::frames::{Frames, Round};
+use super::meters::Handed;
 use super::post::{Post, web_socket_frame, web_socket_text};
 use super::wire::{Socket, Wire};
 
@@ -197,42 +198,52 @@ impl Outbox {
 
     /// Hands posts to a lagging cursor. None means that it has reached the tail, and is live if nothing passed by
     /// meanwhile.
-    pub(super) fn serve(&self, slot: Slot, flavour: &Flavour, posts: &[Arc<Post>]) {
+    pub(super) fn serve(&self, slot: Slot, flavour: &Flavour, posts: &[Arc<Post>]) -> Handed {
         let frames = Frames::encode(posts, flavour);
         let mut wire = self.wire.lock();
-        let Some(cursor) = wire.cursor(slot).filter(|cursor| cursor.state == State::Lagging) else { return };
+        let Some(cursor) = wire.cursor(slot).filter(|cursor| cursor.state == State::Lagging) else {
+            return Handed::default();
+        };
+        let mut handed = Handed::default();
         match frames {
             Some(frames) => {
+                handed = Handed { entries: posts.len(), bytes: frames.bytes.len(), lagged: false };
                 cursor.next = cursor.next.max(frames.end());
                 wire.write(&frames.bytes, 0, Instant::now());
             }
             None if !cursor.missed => cursor.state = State::Live,
             None => {}
         }
+        handed
     }
 
     /// A broadcaster comes by with posts. A live cursor at their beginning takes them, at once where the socket does;
     /// any other is noted and served by its own connection.
-    pub(super) fn deliver(&self, slot: Slot, flavour: &Arc<Flavour>, round: &mut Round<'_>, now: Instant) {
+    pub(super) fn deliver(&self, slot: Slot, flavour: &Arc<Flavour>, round: &mut Round<'_>, now: Instant) -> Handed {
         let mut wire = self.wire.lock();
         let is_idle = wire.is_idle();
-        let Some(cursor) = wire.cursor(slot) else { return };
+        let nothing = Handed::default();
+        let Some(cursor) = wire.cursor(slot) else { return nothing };
         cursor.missed = true;
         if cursor.state != State::Live {
-            return;
+            return nothing;
         }
-        let Some(frames) = round.frames(flavour) else { return };
+        let Some(frames) = round.frames(flavour) else { return nothing };
         if cursor.next >= frames.end() {
-            return;
+            return nothing;
         }
         match frames.start_of(cursor.next) {
             Some(start) if is_idle => {
+                let entries = usize::try_from(frames.end() - cursor.next).unwrap_or(usize::MAX);
+                let handed = Handed { entries, bytes: frames.bytes.len() - start, lagged: false };
                 cursor.next = frames.end();
                 wire.write(&frames.bytes, start, now);
+                handed
             }
             _ => {
                 cursor.state = State::Lagging;
                 wire.task.wake_by_ref();
+                Handed { lagged: true, ..nothing }
             }
         }
     }

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
+use crate::config::Config;
+
 /// From which port on no right is needed, as Linux has it where nobody changed it.
 const FIRST_FREE_PORT: u16 = 1_024;
 /// Connections that the kernel queues for us: everybody comes back at once after a restart.
@@ -21,6 +23,29 @@ pub fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
         let (problem, fix) = cannot_listen(&error, address, &choose);
         anyhow::anyhow!("cannot listen: {problem}; {fix}")
     })
+}
+
+/// Listens where the operator reads metrics, if anywhere. Where nobody chose the port, somebody else may have it: that
+/// is told, and no reason not to serve.
+///
+/// # Errors
+/// When an address that was chosen cannot be had.
+pub fn listen_for_operator(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.operator.listen else { return Ok(None) };
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "operator.listen is open to other computers, and whoever comes may read the metrics");
+    }
+    match listen(address, "operator.listen") {
+        Ok(listener) => {
+            tracing::info!(url = %format!("http://{}/metrics", listener.local_addr()?), "metrics");
+            Ok(Some(listener))
+        }
+        Err(refusal) if !config.operator.is_given => {
+            tracing::warn!("there are no metrics: {refusal:#}");
+            Ok(None)
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Opens an address or what stands for it. An error comes with the address that it was about.

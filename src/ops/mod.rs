@@ -1,4 +1,4 @@
-//! What the operator sees, and what every start needs before there is a server: the log, the limit of
+//! What the operator sees, and what every start needs before there is a server: the log, the metrics, the limit of
 //! open files, the store opened as the configuration says, the signing keys, the ports to listen on.
 //!
 //! Both `serve` and the command line come through here, so that they can never disagree about the data. It must not
@@ -8,9 +8,11 @@ mod data;
 mod files;
 mod listen;
 pub mod log;
+mod metrics;
 mod systemd;
 
 pub use data::{new_signing_key, open_store, signing_keys};
 pub use files::raise_file_limit;
-pub use listen::{cannot_listen, listen};
+pub use listen::{cannot_listen, listen, listen_for_operator};
+pub use metrics::Metrics;
 pub use systemd::{Handed, sockets};

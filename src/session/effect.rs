@@ -72,6 +72,8 @@ pub enum Effect {
         /// To be sent when it was taken.
         receipt: Option<Receipt>,
     },
+    /// Something was refused, or the session ended, for this cause: what follows tells the client. To be counted.
+    Refused(&'static str),
     /// Close the socket once everything before was sent.
     Close(Close),
 }
@@ -193,6 +195,11 @@ impl Error {
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.header = Some((name, value));
         self
+    }
+
+    /// Its stable word.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
     }
 
     /// The close code that follows the frame.

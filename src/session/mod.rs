@@ -4,6 +4,7 @@
 //! It knows `stomp` and `chat`, and no socket, store, clock or randomness. Invariant: a subscription enters once
 //! and leaves at most once; whoever holds the socket lets those leave that are left at its end.
 
+mod causes;
 mod destination;
 mod effect;
 mod payload;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::smallvec;
 
+pub use causes::CAUSES;
 pub use destination::Destination;
 pub use effect::{Close, Effect, Effects, Error, Receipt, Say, Start, Token};
 pub use refusal::Refusal;
@@ -130,11 +132,8 @@ impl Session {
         if let Some(key) = refusal.undoes {
             self.subscriptions.remove_key(key);
         }
-        if !refusal.fatal {
-            let told = self.tell(refusal);
-            if !told.is_empty() {
-                return told;
-            }
+        if !refusal.fatal && !self.subscriptions.errors().is_empty() {
+            return self.tell(refusal);
         }
         let mut error = Error::new(refusal.code, refusal.message.clone());
         if let Some(limit) = refusal.limit {
@@ -148,7 +147,9 @@ impl Session {
         self.told += 1;
         // The session's own id in front: a message id is like no other, also over all sessions (STOMP 1.2, MESSAGE).
         let id = format!("{}-{}", self.id, self.told);
-        notice.messages(self.version, &id, &self.subscriptions.errors())
+        let mut effects: Effects = smallvec![Effect::Refused(notice.code)];
+        effects.extend(notice.messages(self.version, &id, &self.subscriptions.errors()));
+        effects
     }
 
     /// Something ended the session from outside: say why, then close.
@@ -182,8 +183,7 @@ impl Session {
     }
 
     /// Whether CONNECTED was sent and nothing has ended the session since.
-    #[cfg(test)]
-    const fn is_connected(&self) -> bool {
+    pub const fn is_connected(&self) -> bool {
         matches!(self.state, State::Connected(_))
     }
 
@@ -217,7 +217,11 @@ impl Session {
     fn fail(&mut self, error: Error, receipt: &Option<Receipt>) -> Effects {
         self.state = State::Ended;
         let close = error.close();
-        smallvec![Effect::Send(error.frame(self.version, receipt.as_ref())), Effect::Close(close)]
+        smallvec![
+            Effect::Refused(error.code()),
+            Effect::Send(error.frame(self.version, receipt.as_ref())),
+            Effect::Close(close)
+        ]
     }
 }
 

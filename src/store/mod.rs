@@ -24,6 +24,7 @@ pub use error::StoreError;
 pub use tail::{Event, Tail};
 
 use crate::chat::{Draft, LeaseId, Name, Role, Room, RoomId, RoomName};
+use crate::meter::Registry;
 
 /// The answer of a store, in short.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -293,6 +294,11 @@ impl Store {
     /// [`StoreError::Unavailable`] when nothing can be read.
     pub async fn examine(&self) -> Result<Examined> {
         each_backend!(self, s => s.examine().await)
+    }
+
+    /// Names what is counted here.
+    pub fn register(&self, registry: &mut Registry) {
+        each_backend!(self, s => s.register(registry));
     }
 
     /// Ends the store: everything asked for before is settled when this returns.

@@ -14,6 +14,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::meter::Causes;
+
 /// The protocol by which an authority asks (RFC 8737, section 6.2).
 pub const ACME_TLS_ALPN: &[u8] = b"acme-tls/1";
 
@@ -27,11 +29,13 @@ pub struct Handshakes<A> {
     door: A,
     acceptor: TlsAcceptor,
     time_max: Duration,
+    outcomes: Causes,
 }
 
 impl<A> Handshakes<A> {
-    pub(super) fn new(door: A, server: Arc<ServerConfig>, seconds_max: u64) -> Self {
-        Self { door, acceptor: TlsAcceptor::from(server), time_max: Duration::from_secs(seconds_max) }
+    pub(super) fn new(door: A, server: Arc<ServerConfig>, seconds_max: u64, outcomes: Causes) -> Self {
+        let (acceptor, time_max) = (TlsAcceptor::from(server), Duration::from_secs(seconds_max));
+        Self { door, acceptor, time_max, outcomes }
     }
 }
 
@@ -48,10 +52,13 @@ where
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let (admitted, acceptor, time_max) = (self.door.accept(stream, service), self.acceptor.clone(), self.time_max);
+        let outcomes = self.outcomes.clone();
         Box::pin(async move {
             let (stream, service) = admitted.await?;
             let shaking = acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(UNSENT_BYTES_MAX)));
-            let mut stream = timeout(time_max, shaking).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            let shaken = timeout(time_max, shaking).await;
+            outcomes.add(if matches!(shaken, Ok(Ok(_))) { "ok" } else { "failed" });
+            let mut stream = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
             if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS_ALPN) {
                 // RFC 8737, section 3: the handshake was the answer, nothing is said on such a connection.
                 stream.shutdown().await?;

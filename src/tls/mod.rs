@@ -29,6 +29,7 @@ pub use leaf::Leaf;
 pub use pair::{Pair, PairError};
 
 use crate::config::{Config, TlsMode};
+use crate::meter::{self, Causes, Registry};
 use crate::store::Store;
 
 /// HTTPS, ready to shake hands.
@@ -38,6 +39,8 @@ pub struct Tls {
     server: Arc<ServerConfig>,
     source: Source,
     has_redirect: bool,
+    /// How handshakes ended.
+    outcomes: Causes,
     /// Somebody wants the authority to be asked now.
     hurry: Notify,
 }
@@ -77,12 +80,26 @@ impl Tls {
             certificates.wait_for("there is no certificate yet: the authority is still to be asked");
         }
         let server = Arc::new(server_config(&certificates)?);
-        Ok(Some(Self { certificates, server, source, has_redirect, hurry: Notify::new() }))
+        let outcomes = Causes::new("result", ["ok", "failed"]);
+        Ok(Some(Self { certificates, server, source, has_redirect, outcomes, hurry: Notify::new() }))
     }
 
     /// The acceptor for a listener, over whatever lets TCP connections in.
     pub fn handshakes<A>(&self, door: A, config: &Config) -> Handshakes<A> {
-        Handshakes::new(door, Arc::clone(&self.server), config.limits.handshake_seconds_max)
+        let (server, seconds_max) = (Arc::clone(&self.server), config.limits.handshake_seconds_max);
+        Handshakes::new(door, server, seconds_max, self.outcomes.clone())
+    }
+
+    /// Names what is counted here.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("sarangbang_tls_handshakes", "TLS handshakes that came to an end", self.outcomes.clone());
+        let certificates = Arc::clone(&self.certificates);
+        meter::gauge(
+            registry,
+            "sarangbang_certificate_not_after_timestamp_seconds",
+            "When the certificate in force ends, in seconds since the Unix epoch",
+            move || certificates.pair().not_after() as f64 / 1_000.0,
+        );
     }
 
     /// Keeps the certificate fresh, for as long as the process lives.

@@ -165,3 +165,40 @@ fn a_wrong_address_is_a_wrong_command() {
     let output = bench(&["fanout", "--url", "127.0.0.1:1", "--token-file", tokens, "--room", ROOM]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[tokio::test]
+async fn a_server_elsewhere_is_read_by_its_metrics() {
+    let server = Server::builder().set("operator.listen", "127.0.0.1:0").start().await;
+    let room = server.room("nobody else").await.to_string();
+    let tokens = server.data().with_extension("tokens");
+    let mut people = Vec::new();
+    for number in 0..4 {
+        let name = format!("bencher{number}");
+        server.person(&name, sarangbang::chat::Role::User).await;
+        people.push(server.token(&name));
+    }
+    std::fs::write(&tokens, people.join("\n")).unwrap();
+    let (tokens, operator) = (tokens.to_str().unwrap().to_owned(), server.operator());
+    let run = |verb: &str, metrics: &str, load: &[&str]| {
+        let target = ["--url", &server.url, "--token-file", &tokens, "--room", &room, "--metrics", metrics];
+        bench(&[&[verb], &target[..], load].concat())
+    };
+    let (metrics, load) = (format!("http://{operator}/metrics"), ["--subscribers", "4", "--seconds", "0.5"]);
+    let output = run("fanout", &metrics, &load);
+    assert!(figure(&output, "server CPU") > 0.0 && figure(&output, "deliveries/CPU") > 0.0);
+    let output = run("idle", &metrics, &["--connections", "4", "--per-room", "4", "--seconds", "0.1"]);
+    assert!(figure(&output, "memory with them") > 1e6);
+
+    // What is not there is said before anything is done.
+    for (wrong, part) in [
+        (format!("http://{operator}/healthz"), "has no metric process_cpu_seconds_total"),
+        (format!("http://{operator}/nothing"), "answers with status 404"),
+        ("http://127.0.0.1:1/metrics".to_owned(), "the metrics cannot be read"),
+    ] {
+        let output = run("fanout", &wrong, &load);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{told}");
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(run("fanout", &operator, &load).status.code(), Some(2), "no address of metrics");
+}

@@ -40,6 +40,8 @@ fn run(folder: &Path, arguments: &[&str], keys: &[(&str, &str)]) -> Said {
         command.env_remove(name);
     }
     let variable = |key: &str| format!("SARANGBANG_{}", key.to_uppercase().replace('.', "__"));
+    // Servers of other tests run on this host.
+    command.env(variable("operator.listen"), "off");
     command.envs(keys.iter().map(|(key, value)| (variable(key), value)));
     let output = command.current_dir(folder).args(arguments).output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -262,6 +264,7 @@ fn an_address_that_another_program_has_is_an_error() {
     let serve = Command::new(env!("CARGO_BIN_EXE_sarangbang"))
         .current_dir(house.path())
         .args(["serve", "--listen", &address])
+        .env("SARANGBANG_OPERATOR__LISTEN", "off")
         .output()
         .unwrap();
     let error = String::from_utf8(serve.stderr).unwrap();
@@ -290,4 +293,29 @@ async fn what_the_store_remembers_of_the_authority_is_told() {
         run(data.parent().unwrap(), &["doctor", "--listen", &free_address(), "--data", data.to_str().unwrap()], &keys);
     assert!(said.line("error", "authority", "2 in a row: no A record for a.invalid").contains("the next is due"));
     said.line("error", "address", "runs on this data folder at another address");
+}
+
+#[tokio::test]
+async fn the_operator_s_address_is_looked_at_and_only_a_chosen_one_stands_in_the_way() {
+    let server = Server::builder().set("operator.listen", "127.0.0.1:0").start().await;
+    let (data, listen, own) = (server.data(), server.authority().to_owned(), server.operator());
+    let arguments = ["doctor", "--listen", &listen, "--data", data.to_str().unwrap()];
+    let said = run(data.parent().unwrap(), &arguments, &[("operator.listen", &own)]);
+    said.line("ok", "operator", &format!("metrics are told at http://{own}/metrics"));
+    let said = run(data.parent().unwrap(), &arguments, &[("operator.listen", &free_address())]);
+    said.line("note", "operator", "although the server");
+
+    let house = tempfile::tempdir().unwrap();
+    let check = ["check", "--listen", "127.0.0.1:0"];
+    let said = run(house.path(), &check, &[("operator.listen", &own)]);
+    assert_eq!(said.code, 1);
+    said.line("error", "operator", "another data folder");
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let said = run(house.path(), &check, &[("operator.listen", &other.local_addr().unwrap().to_string())]);
+    said.line("error", "operator", "another program");
+    let said = run(house.path(), &check, &[("operator.listen", "0.0.0.0:0")]);
+    assert_eq!(said.code, 0);
+    said.line("note", "operator", "whoever comes may read the metrics");
+    let said = run(house.path(), &check, &[]);
+    said.line("ok", "operator", "turned off");
 }

@@ -37,6 +37,7 @@ fn activated(
         .current_dir(folder.path())
         .env("LISTEN_FDS", count.to_string())
         .env("SARANGBANG_LISTEN", "127.0.0.1:0")
+        .env("SARANGBANG_OPERATOR__LISTEN", "off")
         .envs(set.iter().copied())
         .stdin(first)
         .stdout(Stdio::piped())
@@ -153,12 +154,14 @@ fn what_is_handed_over_and_cannot_be_used_stops_the_start() {
 #[test]
 fn a_port_in_use_stops_the_start_with_one_line_that_says_what_to_do() {
     let (_held, address) = bound();
-    for (key, other) in [("LISTEN", None), ("TLS__REDIRECT_LISTEN", Some(("SARANGBANG_TLS__MODE", "self-signed")))] {
+    let https = Some(("SARANGBANG_TLS__MODE", "self-signed"));
+    for (key, other) in [("LISTEN", None), ("TLS__REDIRECT_LISTEN", https), ("OPERATOR__LISTEN", None)] {
         let folder = tempfile::tempdir().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_sarangbang"))
             .args(["serve", "--data", "data"])
             .current_dir(folder.path())
             .env("SARANGBANG_LISTEN", "127.0.0.1:0")
+            .env("SARANGBANG_OPERATOR__LISTEN", "off")
             .env(format!("SARANGBANG_{key}"), address.to_string())
             .envs(other)
             .output()

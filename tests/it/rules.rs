@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The layers of docs/ARCHITECTURE.md, bottom first. An import points downwards; modules of one layer never import
 /// each other.
 const LAYERS: &[&[&str]] = &[
-    &["stomp", "chat"],
+    &["stomp", "chat", "meter"],
     &["session", "auth", "store"],
     &["node", "config"],
     &["tls"],

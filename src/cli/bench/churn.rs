@@ -51,7 +51,7 @@ impl Churn {
             run.crowd.open(who, target.plan(who, Some(who)));
         }
         self.go_round(&mut run, target, Duration::from_secs_f64(self.warmup))?;
-        let measure = run.measure();
+        let measure = run.measure()?;
         let count = self.go_round(&mut run, target, Duration::from_secs_f64(self.seconds))?;
         let measured = run.measured(&measure)?;
 

@@ -83,7 +83,7 @@ impl Fanout {
         let mut mouth = Mouth { plan: self, target, next: 0, begun: Instant::now(), touched: Vec::new() };
         run.spin = self.spin;
         mouth.speak(&mut run, Duration::from_secs_f64(self.warmup))?;
-        let measure = run.measure();
+        let measure = run.measure()?;
         mouth.speak(&mut run, Duration::from_secs_f64(self.seconds))?;
         let measured = run.measured(&measure)?;
         run.spin = false;

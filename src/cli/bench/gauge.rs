@@ -1,42 +1,84 @@
-//! What the server costs, read from outside: /proc of its process, and of this thread.
+//! What the server costs, read from outside: /proc of its process, or its metrics; and what this thread does.
 
 use std::fs::read_to_string;
 use std::time::Duration;
 
-/// The server's process, where it runs on this host.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gauge {
-    pid: Option<u32>,
+use super::metrics::Metrics;
+
+/// Where the server's CPU time and memory are read.
+#[derive(Clone)]
+pub(super) enum Gauge {
+    /// Nowhere.
+    None,
+    /// Its process on this host.
+    Process(u32),
+    /// Its metrics, wherever it is.
+    Metrics(Metrics),
 }
 
 /// Ticks of utime and stime: USER_HZ, which is 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Gauge {
-    pub(super) const fn new(pid: Option<u32>) -> Self {
-        Self { pid }
+    /// Of a process, if it is known.
+    pub(super) fn of(pid: Option<u32>) -> Self {
+        pid.map_or(Self::None, Self::Process)
     }
 
     /// CPU seconds that the process has used so far, over all its threads.
-    pub(super) fn cpu(self) -> Option<f64> {
-        let stat = read_to_string(format!("/proc/{}/stat", self.pid?)).ok()?;
-        // The name in parentheses may hold spaces; utime and stime are the fields 14 and 15.
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<f64>().ok();
-        Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+    ///
+    /// # Errors
+    /// When metrics are to be read and are not there.
+    pub(super) fn cpu(&self) -> anyhow::Result<Option<f64>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Process(pid) => Ok(cpu_of(*pid)),
+            Self::Metrics(metrics) => metrics.read("process_cpu_seconds_total").map(Some),
+        }
     }
 
     /// Bytes that it has in memory: its own, and what of its program and its files is mapped and there (VmRSS).
-    pub(super) fn memory(self) -> Option<f64> {
-        let status = read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
-        Some(field(&status, "VmRSS:")?.split_ascii_whitespace().next()?.parse::<f64>().ok()? * 1024.0)
+    ///
+    /// # Errors
+    /// When metrics are to be read and are not there.
+    pub(super) fn memory(&self) -> anyhow::Result<Option<f64>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Process(pid) => Ok(memory_of(*pid)),
+            Self::Metrics(metrics) => metrics.read("process_resident_memory_bytes").map(Some),
+        }
     }
 
-    /// Cores that it may use.
-    pub(super) fn cores(self) -> Option<Vec<usize>> {
-        let status = read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
-        Some(cores_in(field(&status, "Cpus_allowed_list:")?))
+    /// How many cores it may use.
+    ///
+    /// # Errors
+    /// When metrics are to be read and are not there.
+    pub(super) fn cores(&self) -> anyhow::Result<Option<f64>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Process(pid) => Ok(cores_of(*pid).map(|cores| cores.len() as f64)),
+            Self::Metrics(metrics) => metrics.read("sarangbang_cores").map(Some),
+        }
     }
+}
+
+fn cpu_of(pid: u32) -> Option<f64> {
+    let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold spaces; utime and stime are the fields 14 and 15.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+}
+
+fn memory_of(pid: u32) -> Option<f64> {
+    let status = read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(field(&status, "VmRSS:")?.split_ascii_whitespace().next()?.parse::<f64>().ok()? * 1024.0)
+}
+
+/// Cores that a process may use.
+pub(super) fn cores_of(pid: u32) -> Option<Vec<usize>> {
+    let status = read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(cores_in(field(&status, "Cpus_allowed_list:")?))
 }
 
 /// CPU time of this thread.
@@ -67,8 +109,9 @@ mod tests {
 
     #[test]
     fn the_own_process_can_be_read() {
-        let gauge = Gauge::new(Some(std::process::id()));
-        assert!(gauge.cpu().is_some() && gauge.memory().unwrap() > 1e6 && !gauge.cores().unwrap().is_empty());
+        let gauge = Gauge::of(Some(std::process::id()));
+        assert!(gauge.cpu().unwrap().is_some() && gauge.memory().unwrap().unwrap() > 1e6);
+        assert!(gauge.cores().unwrap().unwrap() >= 1.0);
         assert!(own_cpu() > Duration::ZERO);
     }
 

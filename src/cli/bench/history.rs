@@ -62,7 +62,7 @@ impl History {
             plan.from = Start::Newest(entries);
             run.crowd.open(who, plan);
         };
-        let measure = run.measure();
+        let measure = run.measure()?;
         let joiners = JOINER..JOINER + self.joiners as usize;
         for who in joiners {
             run.book.checker.seat(who, 0);

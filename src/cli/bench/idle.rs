@@ -43,8 +43,8 @@ impl Idle {
     pub(super) fn once(&self, target: &Target) -> anyhow::Result<Figures> {
         let mut run = Run::new(target, 0)?;
         let count = self.connections as usize;
-        let before = target.gauge.memory();
-        let measure = run.measure();
+        let before = target.gauge.memory()?;
+        let measure = run.measure()?;
         for who in 0..count {
             let room = (who / self.per_room as usize) % target.rooms.len();
             run.book.checker.seat(who, room);
@@ -56,13 +56,13 @@ impl Idle {
         let measured = run.measured(&measure)?;
         run.settle()?;
         run.idle(Duration::from_secs_f64(self.seconds))?;
-        let with = target.gauge.memory();
+        let with = target.gauge.memory()?;
         (0..count).for_each(|who| run.crowd.cut(who));
         let left = Instant::now();
         while left.elapsed() < AFTERWARDS.min(Duration::from_secs_f64(self.seconds.max(0.5))) {
             run.turn(super::run::TURN)?;
         }
-        let after = target.gauge.memory();
+        let after = target.gauge.memory()?;
 
         let mut figures = Figures::default();
         let each = before.zip(with).map(|(before, with)| (with - before) / f64::from(self.connections));

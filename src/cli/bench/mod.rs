@@ -13,6 +13,7 @@ mod history;
 mod idle;
 mod latency;
 mod link;
+mod metrics;
 mod people;
 mod report;
 mod run;
@@ -43,12 +44,14 @@ use super::place::Place;
 /// No figure is printed (exit code 1, and why) when a delivery was lost, doubled, swapped or changed, when a
 /// connection was closed, or when the generator was the bottleneck: when it used 95 % of the one core that it works
 /// on (its waiting for the next due message left out) while the server used less than 90 % of the cores that it may
-/// use. The server's CPU time and memory are read from /proc, so they are known on its own host only.
+/// use. The server's CPU time and memory are read from /proc on its own host, else from its metrics: --metrics.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   sarangbang bench fanout --spawn                      a server of its own: 1,000 subscribers, 200 bytes
-  sarangbang bench idle --data /var/lib/sarangbang     the server that runs on this folder")]
+  sarangbang bench idle --data /var/lib/sarangbang     the server that runs on this folder
+  sarangbang bench fanout --url wss://chat.example.com --token-file tokens --room ID \\
+      --metrics http://127.0.0.1:9464/metrics          a server elsewhere, its metrics by `ssh -L 9464:127.0.0.1:9464`")]
 pub(super) struct Bench {
     #[command(subcommand)]
     verb: Verb,

@@ -36,7 +36,7 @@ impl Run {
         crate::ops::raise_file_limit();
         let checker = Checker::new(&target.rooms, known);
         let book = Book { checker, ready: Vec::new(), left: Vec::new() };
-        Ok(Self { crowd: Crowd::new(target.door.clone())?, book, spin: false, gauge: target.gauge })
+        Ok(Self { crowd: Crowd::new(target.door.clone())?, book, spin: false, gauge: target.gauge.clone() })
     }
 
     /// One turn, and a refusal when anything was wrong.
@@ -104,18 +104,19 @@ impl Run {
     }
 
     /// Begins to measure.
-    pub(super) fn measure(&mut self) -> Measure {
+    pub(super) fn measure(&mut self) -> anyhow::Result<Measure> {
+        let server = self.gauge.cpu()?;
         self.book.checker.begin();
         self.crowd.spun = Duration::ZERO;
-        Measure { began: Instant::now(), own: own_cpu(), server: self.gauge.cpu() }
+        Ok(Measure { began: Instant::now(), own: own_cpu(), server })
     }
 
     /// Ends it.
     pub(super) fn measured(&self, measure: &Measure) -> anyhow::Result<Measured> {
         let wall = measure.began.elapsed().as_secs_f64();
         let own = own_cpu().saturating_sub(measure.own).saturating_sub(self.crowd.spun).as_secs_f64();
-        let server = self.gauge.cpu().zip(measure.server).map(|(now, then)| now - then);
-        let cores = self.gauge.cores().map_or(1, |cores| cores.len()) as f64;
+        let server = self.gauge.cpu()?.zip(measure.server).map(|(now, then)| now - then);
+        let cores = self.gauge.cores()?.unwrap_or(1.0);
         let measured = Measured {
             wall,
             server: server.filter(|server| *server > 0.0),

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 
-use super::gauge::Gauge;
+use super::gauge::cores_of;
 use crate::auth::random_key;
 
 /// Limits that a bench must not run into: it measures the server, not them.
@@ -48,6 +48,8 @@ impl Spawned {
             command.env(format!("SARANGBANG_LIMITS__{name}"), value);
         }
         command.env("SARANGBANG_LOG__LEVEL", "error");
+        // Another server may have the port, and this one's process can be read.
+        command.env("SARANGBANG_OPERATOR__LISTEN", "off");
         command.env("SARANGBANG_TLS__MODE", if tls { "self-signed" } else { "off" });
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
         command.current_dir(&folder);
@@ -105,7 +107,7 @@ fn alone(program: &Path) -> Command {
     // Asked once: afterwards this process is on the others alone.
     static FIRST: OnceLock<Option<usize>> = OnceLock::new();
     let first = FIRST.get_or_init(|| {
-        let cores = Gauge::new(Some(std::process::id())).cores()?;
+        let cores = cores_of(std::process::id())?;
         let (first, others) = cores.split_first().filter(|(_, others)| !others.is_empty())?;
         let others: Vec<String> = others.iter().map(ToString::to_string).collect();
         let mut taskset = Command::new("taskset");

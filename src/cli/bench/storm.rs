@@ -71,7 +71,7 @@ impl Storm {
         while Instant::now() < calm {
             said.go_on(&mut run)?;
         }
-        let measure = run.measure();
+        let measure = run.measure()?;
         for who in 0..count {
             run.crowd.cut(who);
             let mut plan = target.plan(who % per_room, Some(room_of(who)));

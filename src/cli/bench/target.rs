@@ -14,6 +14,7 @@ use futures_util::future::try_join_all;
 use super::crowd::{Door, Plan};
 use super::gauge::Gauge;
 use super::link::Tls;
+use super::metrics::Metrics;
 use super::spawn::Spawned;
 use super::wire::Start;
 use crate::auth::Tokens;
@@ -55,6 +56,9 @@ pub(super) struct Where {
     /// The server's process id on this host [default: that of the server on the data folder]
     #[arg(long, value_name = "PID", conflicts_with = "spawn", help_heading = "Where")]
     pid: Option<u32>,
+    /// Read the server's CPU time and memory from its metrics, such as http://127.0.0.1:9464/metrics, and not from its process
+    #[arg(long, value_name = "URL", conflicts_with_all = ["spawn", "pid"], help_heading = "Where")]
+    metrics: Option<String>,
     /// Start a fresh server of this very binary for each run, on a core of its own, and end it afterwards
     #[arg(long, help_heading = "Where")]
     pub(super) spawn: bool,
@@ -91,6 +95,7 @@ impl Where {
             token_file: None,
             own_rooms: Vec::new(),
             pid: None,
+            metrics: None,
             spawn: true,
             tls,
         }
@@ -102,7 +107,7 @@ impl Where {
             let server = Spawned::server(self.tls)?;
             let config = Config { data: server.data(), ..Config::default() };
             let (url, pid) = (server.url.clone(), server.pid());
-            return Target::with_house(&url, true, Some(pid), config, Some(server), need).await;
+            return Target::with_house(&url, true, Gauge::Process(pid), config, Some(server), need).await;
         }
         if let Some(file) = &self.token_file {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -112,7 +117,7 @@ impl Where {
             }
             let rooms = self.own_rooms.iter().map(ToString::to_string).collect();
             let door = door(&self.url, self.insecure)?;
-            let gauge = Gauge::new(self.pid);
+            let gauge = self.gauge(self.pid)?;
             return Ok(Target { url: self.url.clone(), door, gauge, tokens, rooms, house: None, _server: None });
         }
         let config = place.config()?;
@@ -123,8 +128,16 @@ impl Where {
                 config.data.display()
             )
         })?;
-        let pid = self.pid.or_else(|| held.trim().parse().ok());
-        Target::with_house(&self.url, self.insecure, pid, config, None, need).await
+        let gauge = self.gauge(self.pid.or_else(|| held.trim().parse().ok()))?;
+        Target::with_house(&self.url, self.insecure, gauge, config, None, need).await
+    }
+
+    /// The metrics where they are named, else the process; that it can be read is seen before anything is done.
+    fn gauge(&self, pid: Option<u32>) -> anyhow::Result<Gauge> {
+        let Some(url) = &self.metrics else { return Ok(Gauge::of(pid)) };
+        let gauge = Gauge::Metrics(Metrics::at(url)?);
+        tokio::task::block_in_place(|| gauge.cpu().and(gauge.memory()).and(gauge.cores()))?;
+        Ok(gauge)
     }
 }
 
@@ -132,7 +145,7 @@ impl Target {
     async fn with_house(
         url: &str,
         insecure: bool,
-        pid: Option<u32>,
+        gauge: Gauge,
         config: Config,
         server: Option<Spawned>,
         need: Need,
@@ -144,13 +157,13 @@ impl Target {
         let (tokens, rooms) = furnished?;
         tokio::time::sleep(NOTICED).await;
         let url = url.to_owned();
-        Ok(Self { url, door, gauge: Gauge::new(pid), tokens, rooms, house: Some(config), _server: server })
+        Ok(Self { url, door, gauge, tokens, rooms, house: Some(config), _server: server })
     }
 
     /// The ceiling: frames of the same bytes and nothing behind them.
     pub(super) fn ceiling(server: Spawned, rooms: usize) -> anyhow::Result<Self> {
         let rooms = (0..rooms).map(|_| RoomId::from_bytes(crate::auth::random_bytes()).to_string()).collect();
-        let (url, gauge) = (server.url.clone(), Gauge::new(Some(server.pid())));
+        let (url, gauge) = (server.url.clone(), Gauge::Process(server.pid()));
         let door = door(&url, false)?;
         Ok(Self { url, door, gauge, tokens: vec!["nobody".into()], rooms, house: None, _server: Some(server) })
     }

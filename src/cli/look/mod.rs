@@ -8,6 +8,7 @@ mod disk;
 mod folder;
 mod limits;
 mod names;
+mod operator;
 mod running;
 
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,7 @@ pub(super) async fn before_start(config: &Config) -> Vec<Finding> {
     let server = folder::server_of(&config.data);
     let (mut findings, _) = folder::look(config, folder::Depth::Surface).await;
     findings.extend(address::look(config, server.as_deref()).await);
+    findings.extend(operator::look(config, server.as_deref()).await);
     findings.extend(certificate::configured(config));
     findings.extend(authority::configured(config));
     findings.extend(limits::open_files(config, server.as_deref()).into_iter().filter(Finding::is_news));
@@ -34,9 +36,10 @@ pub(super) async fn before_start(config: &Config) -> Vec<Finding> {
 /// Looks at everything, the network included.
 pub(super) async fn everything(config: &Config) -> Vec<Finding> {
     let server = folder::server_of(&config.data);
-    let (data, addresses, running, names, authority) = tokio::join!(
+    let (data, addresses, operator, running, names, authority) = tokio::join!(
         folder::look(config, folder::Depth::Ground),
         address::look(config, server.as_deref()),
+        operator::look(config, server.as_deref()),
         running::look(config, server.as_deref()),
         names::look(config, server.is_some()),
         authority::look(config),
@@ -49,6 +52,7 @@ pub(super) async fn everything(config: &Config) -> Vec<Finding> {
     // Where it was not found as configured, the address says so, and why.
     let is_found = server.is_none() || !addresses.first().is_some_and(Finding::is_news);
     findings.extend(addresses);
+    findings.extend(operator);
     findings.extend(served.into_iter().filter(|_| is_found));
     // A running server's own standing says more than its files.
     let from_files = certificate::configured(config);

@@ -23,8 +23,11 @@ use tokio::time::timeout;
 use self::arrivals::{Arrivals, Full};
 use self::stream::{Admitted, Entering};
 pub use self::tickets::{Ticketed, Tickets};
+use super::meters::{DoorMeters, Doors};
 use super::peer::{Arrival, is_trusted};
+use crate::chat::Limits;
 use crate::config::Config;
+use crate::meter::{Held, Registry};
 
 /// Lets connections in, as many as the limits allow. Clones count together.
 #[derive(Clone)]
@@ -32,13 +35,28 @@ pub struct Door {
     arrivals: Arc<Arrivals>,
     config: Arc<Config>,
     https: bool,
+    doors: Doors,
+    meters: DoorMeters,
 }
 
 impl Door {
     /// With the limits of the configuration, and so many files that may be open; `https` says whether a TLS handshake
     /// comes next.
     pub fn new(config: &Arc<Config>, files: usize, https: bool) -> Self {
-        Self { arrivals: Arc::new(Arrivals::new(&config.limits, files)), config: Arc::clone(config), https }
+        let (arrivals, doors) = (Arc::new(Arrivals::new(&config.limits, files)), Doors::new());
+        Self { arrivals, config: Arc::clone(config), https, meters: doors.by(https), doors }
+    }
+
+    /// One for the few who read what the operator sees. It counts for itself: they come in when nobody else does, and
+    /// believes no proxy.
+    pub fn of_operator(files: usize) -> Self {
+        let limits = Limits { connections_max: 0, connections_per_address_max: 0, ..Limits::default() };
+        Self::new(&Arc::new(Config { limits, ..Config::default() }), files, false)
+    }
+
+    /// Names what is counted here.
+    pub fn register(&self, registry: &mut Registry) {
+        self.doors.register(registry);
     }
 
     /// What is served behind this door: each connection gets its number when it is accepted.
@@ -48,7 +66,7 @@ impl Door {
 
     /// A door for plain HTTP beside this one, with which it counts together.
     pub fn beside(&self) -> Self {
-        Self { https: false, ..self.clone() }
+        Self { https: false, meters: self.doors.by(false), ..self.clone() }
     }
 }
 
@@ -72,9 +90,10 @@ impl Door {
         let (seat, made_room) = self
             .arrivals
             .arrive(service.number, (!is_proxy).then_some(address))
-            .map_err(|full| refused(address, full))?;
+            .map_err(|full| self.refused(address, full))?;
         tell(address, made_room);
-        let mut admitted = Admitted::new(stream, seat);
+        self.meters.accepted.inc();
+        let mut admitted = Admitted::new(stream, seat, Held::of(&self.meters.open));
         if is_proxy
             && self.config.proxy_protocol
             && let Some(client) = self.client_of(address, &mut admitted).await?
@@ -82,7 +101,7 @@ impl Door {
             address = client.to_canonical();
             // A proxy behind a proxy speaks for many, too.
             if !self.is_proxy(address) {
-                let made_room = admitted.seat.belong_to(address).map_err(|full| refused(address, full))?;
+                let made_room = admitted.seat.belong_to(address).map_err(|full| self.refused(address, full))?;
                 tell(address, made_room);
             }
         }
@@ -106,6 +125,12 @@ impl Door {
         read.inspect_err(|error| tracing::debug!(%proxy, %error, "closed a proxy's connection"))
     }
 
+    fn refused(&self, address: IpAddr, limit: Full) -> io::Error {
+        self.meters.refused.inc();
+        tracing::debug!(%address, limit, "refused a connection: everybody who could make room has come in");
+        io::Error::other(limit)
+    }
+
     fn is_proxy(&self, address: IpAddr) -> bool {
         is_trusted(address, &self.config.trusted_proxies)
     }
@@ -115,9 +140,4 @@ fn tell(address: IpAddr, made_room: bool) {
     if made_room {
         tracing::debug!(%address, "closed the oldest connection on its way in, to make room for this one");
     }
-}
-
-fn refused(address: IpAddr, limit: Full) -> io::Error {
-    tracing::debug!(%address, limit, "refused a connection: everybody who could make room has come in");
-    io::Error::other(limit)
 }

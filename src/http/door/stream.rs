@@ -13,6 +13,7 @@ use tower::Service;
 
 use super::arrivals::{Arrivals, Gate, Seat};
 use crate::http::peer::Arrival;
+use crate::meter::Held;
 
 /// A stream with its seat, which lives as long as it. It fails from the moment on at which it has to make room.
 pub struct Admitted {
@@ -22,11 +23,12 @@ pub struct Admitted {
     pub(super) seat: Seat,
     /// Whether the gate was seen open: it is never looked at again.
     is_in: bool,
+    _counted: Held,
 }
 
 impl Admitted {
-    pub(super) const fn new(stream: TcpStream, seat: Seat) -> Self {
-        Self { ahead: Bytes::new(), stream, seat, is_in: false }
+    pub(super) const fn new(stream: TcpStream, seat: Seat, counted: Held) -> Self {
+        Self { ahead: Bytes::new(), stream, seat, is_in: false, _counted: counted }
     }
 
     /// Fails when the connection has to make room; one that is in costs a glance.

@@ -169,8 +169,10 @@ impl Connection {
     /// Says why the connection ends, where the WebSocket library closes it.
     pub(super) fn say_last(&mut self, error: Error) {
         for effect in self.session.end(error) {
-            if let crate::session::Effect::Send(frame) = effect {
-                self.outbox.send(&frame);
+            match effect {
+                crate::session::Effect::Send(frame) => self.outbox.send(&frame),
+                crate::session::Effect::Refused(cause) => self.edge.meters.told(cause),
+                _ => {}
             }
         }
     }

@@ -20,6 +20,7 @@ impl Connection {
     pub(super) async fn perform_one(&mut self, effect: Effect) -> Effects {
         match effect {
             Effect::Send(frame) => self.outbox.send(&frame),
+            Effect::Refused(cause) => self.edge.meters.told(cause),
             // Bytes that wait are a beat already, once the peer reads them.
             Effect::HeartBeat if self.outbox.is_idle() => self.outbox.send(b"\n"),
             Effect::HeartBeat => {}
@@ -138,6 +139,9 @@ impl Connection {
         let now = Instant::now();
         let effects = self.session.accept(&account.name, account.role, expiry(&claims, now), now);
         self.speaker = Some(Speaker { name: account.name, token, claims });
+        if self.session.is_connected() {
+            self.ticket.connected();
+        }
         effects
     }
 

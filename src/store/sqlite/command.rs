@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Attempt, answered, stopped};
+use super::meters::Meters;
 use crate::chat::{Draft, LeaseId, Name, RoomId};
 use crate::store::{Appended, Entered, Event, Pending, Result, StoreError};
 
@@ -131,24 +132,47 @@ where
 pub(super) struct Queue {
     waiting: Arc<AtomicUsize>,
     max: usize,
+    meters: Arc<Meters>,
 }
 
 /// The places of one command in the queue; given back when it is settled, or dropped.
 pub(super) struct Ticket {
     waiting: Arc<AtomicUsize>,
     places: usize,
+    since: Instant,
+    meters: Arc<Meters>,
 }
 
 impl Queue {
-    pub(super) fn new(max: usize) -> Self {
-        Self { waiting: Arc::default(), max }
+    pub(super) fn new(max: usize, meters: Arc<Meters>) -> Self {
+        Self { waiting: Arc::default(), max, meters }
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// So many places, if they are free: all of them, or none is taken.
     pub(super) fn ticket(&self, places: usize) -> Option<Ticket> {
         let room = |waiting: usize| waiting.checked_add(places).filter(|full| *full <= self.max);
         let taken = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
-        taken.is_ok().then(|| Ticket { waiting: Arc::clone(&self.waiting), places })
+        if taken.is_err() {
+            self.meters.refused.inc_by(places as u64);
+            return None;
+        }
+        let (waiting, meters) = (Arc::clone(&self.waiting), Arc::clone(&self.meters));
+        Some(Ticket { waiting, places, since: Instant::now(), meters })
+    }
+}
+
+impl Ticket {
+    /// What it was for is answered; where it was committed, at this time.
+    pub(super) fn answered(self, committed: Option<Instant>) {
+        if let Some(committed) = committed {
+            let time = committed.saturating_duration_since(self.since);
+            (0..self.places).for_each(|_| self.meters.appends.add(time));
+        }
     }
 }
 

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::fault::stopped;
+use super::meters::Meters;
 use crate::store::StoreError;
 
 /// What stands against writing; nothing, at best. The lock is held to look and to note, never while anything waits.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Health {
     trouble: Arc<Mutex<Option<StoreError>>>,
+    meters: Arc<Meters>,
 }
 
 impl Health {
+    /// At best, until something is noted.
+    pub(super) fn new(meters: Arc<Meters>) -> Self {
+        Self { trouble: Arc::default(), meters }
+    }
+
     /// Why nothing can be written now.
     pub(super) fn trouble(&self) -> Option<StoreError> {
         self.trouble.lock().clone()
@@ -38,10 +45,18 @@ impl Report {
             None if self.is_failing => tracing::info!("can write again"),
             _ => {}
         }
+        if failure.is_some() {
+            self.health.meters.failures.inc();
+        }
         if self.is_failing || failure.is_some() {
             *self.health.trouble.lock() = failure.cloned();
         }
         self.is_failing = failure.is_some();
+    }
+
+    /// Where a commit is counted.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.health.meters
     }
 
     pub(super) const fn is_failing(&self) -> bool {

@@ -28,6 +28,7 @@ mod kept;
 mod known;
 mod log;
 mod logins;
+mod meters;
 mod news;
 mod pace;
 mod place;
@@ -60,6 +61,7 @@ use self::folder::Folder;
 use self::health::Health;
 use self::inquiries::Inquiries;
 use self::known::Known;
+use self::meters::Meters;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
@@ -117,6 +119,7 @@ struct Shared {
     inquiries: Inquiries,
     known: Known,
     health: Health,
+    meters: Arc<Meters>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -147,7 +150,8 @@ impl Sqlite {
         }
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
-        let (health, known) = (Health::default(), Known::default());
+        let meters = Arc::<Meters>::default();
+        let (health, known) = (Health::new(Arc::clone(&meters)), Known::default());
         let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone(), known.clone());
         let writer = writer.map_err(broken)?;
         let thread = std::thread::Builder::new()
@@ -161,12 +165,13 @@ impl Sqlite {
                 folder,
                 clock,
                 inbox,
-                queue: Queue::new(settings.queue_max),
+                queue: Queue::new(settings.queue_max, Arc::clone(&meters)),
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
                 inquiries: Inquiries::default(),
                 known,
                 health,
+                meters,
                 thread: Mutex::new(Some(thread)),
             }),
         })

@@ -14,6 +14,8 @@ const REST_MAX: Duration = Duration::from_millis(2);
 const REST_COMMITS: u32 = 8;
 /// Below it a rest is none.
 const REST_MIN: Duration = Duration::from_micros(200);
+/// A sleep ends a little later than it should.
+const LATE_MAX: Duration = Duration::from_micros(200);
 /// The rest that is tried where there is none.
 const TRIAL: Duration = Duration::from_millis(1);
 /// Commits of a lone command, one close on the other, before a rest is tried.
@@ -57,15 +59,20 @@ impl Pace {
         LINGER_MAX.min(self.commit / 2)
     }
 
-    /// A batch was committed: so many commands, of which the newest came at `newest`, between `began` and `ended`.
-    pub(super) fn note(&mut self, commands: usize, newest: Instant, began: Instant, ended: Instant) {
-        let waited_since = std::mem::replace(&mut self.ended, ended);
+    /// So many commands were committed in this time.
+    pub(super) fn committed(&mut self, commands: usize, took: Duration) {
         self.commands = commands;
-        self.commit = (self.commit * 3 + (ended - began)) / 4;
+        self.commit = (self.commit * 3 + took) / 4;
+    }
+
+    /// A batch whose newest command came at `newest` was answered just now: decides on the next rest.
+    pub(super) fn rest_after(&mut self, newest: Instant, now: Instant) {
+        let commands = self.commands;
+        let waited_since = std::mem::replace(&mut self.ended, now);
         let came_after = newest.saturating_duration_since(waited_since);
         if self.rest.is_zero() {
             self.rest = self.try_one(commands, came_after);
-        } else if commands > 1 && came_after > self.rest / 2 && came_after <= self.rest {
+        } else if commands > 1 && came_after > self.rest / 2 && came_after <= self.rest + LATE_MAX {
             self.rest = (self.rest * 2).min(REST_MAX).min(self.commit * REST_COMMITS);
         } else {
             self.rest /= 2;
@@ -108,7 +115,8 @@ mod tests {
             }
             let began = now;
             now += COMMIT;
-            pace.note(size, newest, began, now);
+            pace.committed(size, now - began);
+            pace.rest_after(newest, now);
             sizes.push(size);
             slowest = slowest.max(now.duration_since(start + first));
         }
@@ -139,7 +147,8 @@ mod tests {
             now = said.max(now + rest);
             let began = now;
             now += COMMIT;
-            pace.note(1, said, began, now);
+            pace.committed(1, now - began);
+            pace.rest_after(said, now);
         }
         assert!(rested < now.duration_since(start) / 20, "{rested:?} of {:?}", now.duration_since(start));
     }

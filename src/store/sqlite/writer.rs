@@ -108,9 +108,8 @@ impl Writer {
         loop {
             let (batch, stop) = self.gather();
             if !batch.commands.is_empty() {
-                let (commands, began) = (batch.commands.len(), Instant::now());
                 let done = self.commit(batch.commands);
-                self.pace.note(commands, batch.newest, began, Instant::now());
+                self.pace.rest_after(batch.newest, Instant::now());
                 if done {
                     self.pay();
                 }
@@ -166,24 +165,30 @@ impl Writer {
 
     /// Commits a batch and answers it. False when the file cannot be written.
     fn commit(&mut self, mut batch: Vec<Command>) -> bool {
-        let is_alone = batch.len() == 1;
+        let (began, commands) = (Instant::now(), batch.len());
         let outcome = self.books.commit(&mut batch).inspect(|events| self.forget(events));
+        let took = began.elapsed();
+        self.pace.committed(commands, took);
         let failure = outcome.as_ref().err().map(unavailable);
         self.report.note(failure.as_ref());
+        let committed = failure.is_none().then(Instant::now);
+        if committed.is_some() {
+            self.report.meters().committed(commands, took);
+        }
         for command in batch {
             match command {
                 Command::Append { asked, ticket, .. } => {
                     // First the place, so that who is answered can append again.
-                    drop(ticket);
+                    ticket.answered(committed);
                     asked.settle(failure.as_ref());
                 }
                 Command::AppendAll { asked, ticket, .. } => {
-                    drop(ticket);
+                    ticket.answered(committed);
                     asked.settle(failure.as_ref());
                 }
                 Command::Enter { asked, .. } => asked.settle(failure.as_ref()),
                 // It may be the very thing that helps, as when a room is deleted on a full disk.
-                Command::Change(_) if failure.is_some() && !is_alone => drop(self.commit(vec![command])),
+                Command::Change(_) if failure.is_some() && commands > 1 => drop(self.commit(vec![command])),
                 Command::Change(change) => change.settle(failure.as_ref()),
                 Command::Leave(claim) if failure.is_some() => self.owed.push_back(claim),
                 Command::Leave(_) => {}

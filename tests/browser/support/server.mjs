@@ -33,7 +33,8 @@ export class Server {
     server.#folder = await mkdtemp(join(tmpdir(), 'sarangbang-browser-'));
     server.#data = join(server.#folder, 'data');
     const named = Object.entries(keys).map(([key, value]) => [`SARANGBANG_${key}`, String(value)]);
-    server.#env = { ...process.env, ...Object.fromEntries(named) };
+    // Several servers run side by side, and one of them would have the operator's port.
+    server.#env = { ...process.env, SARANGBANG_OPERATOR__LISTEN: 'off', ...Object.fromEntries(named) };
     await server.#serve('127.0.0.1:0');
     return server;
   }

@@ -45,6 +45,13 @@ impl ServerBuilder {
         self
     }
 
+    /// With a key as nobody set it.
+    pub(crate) fn unset(mut self, key: &str) -> Self {
+        let set = Self::default().set(key, "").environment;
+        self.environment.retain(|(name, _)| *name != set[0].0);
+        self
+    }
+
     /// At this address instead of a free port.
     pub(crate) fn listen(mut self, address: impl ToString) -> Self {
         self.listen = Some(address.to_string());
@@ -85,6 +92,8 @@ impl Server {
             .set("limits.subscriptions_burst", 100_000)
             .set("limits.connects_per_second", 100_000)
             .set("limits.connects_burst", 100_000)
+            // Many servers run side by side, and one of them would have the port.
+            .set("operator.listen", "off")
     }
 
     /// The server's process id.
