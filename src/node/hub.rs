@@ -87,6 +87,11 @@ impl Hub {
         self.circles.lock().get(&topic).map_or(Read::Behind, |circle| circle.ring.read(offset, bytes_max))
     }
 
+    /// The oldest offset that the ring holds, if it holds anything.
+    pub(super) fn first_offset(&self, topic: Topic) -> Option<u64> {
+        self.circles.lock().get(&topic).and_then(|circle| circle.ring.first())
+    }
+
     /// The offset that the ring expects next; 1 where it never held anything.
     pub(super) fn next_offset(&self, topic: Topic) -> u64 {
         self.circles.lock().get(&topic).and_then(|circle| circle.ring.next()).unwrap_or(1)

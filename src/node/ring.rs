@@ -48,9 +48,14 @@ impl Ring {
         self.posts.back().map(|newest| newest.offset + 1)
     }
 
+    /// The oldest offset in it; `None` while it holds nothing.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.posts.front().map(|oldest| oldest.offset)
+    }
+
     /// The posts from `offset` on, until `bytes_max` is passed (one at least).
     pub(super) fn read(&self, offset: u64, bytes_max: usize) -> Read {
-        let (Some(first), Some(next)) = (self.posts.front().map(|oldest| oldest.offset), self.next()) else {
+        let (Some(first), Some(next)) = (self.first(), self.next()) else {
             return Read::Behind;
         };
         if offset < first {

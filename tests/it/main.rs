@@ -11,6 +11,7 @@ mod crowd;
 mod defects;
 mod doctor;
 mod faults;
+mod passing;
 mod ports;
 mod protocol_document;
 mod proxies;

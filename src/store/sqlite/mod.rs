@@ -8,7 +8,7 @@
 //! before belongs to a dead process, and ends it while opening. No clock, no expiry, no counter that could be left
 //! behind.
 //!
-//! Invariants: what was answered is committed; a transaction that fails leaves nothing behind, neither in the file
+//! Invariants: what was answered is committed, or in the order of a room that keeps nothing; a transaction that fails leaves nothing behind, neither in the file
 //! nor in memory; a presence row is in the file exactly when its lease is in a roster of the server's writer.
 
 mod accounts;
@@ -28,6 +28,7 @@ mod kept;
 mod log;
 mod logins;
 mod news;
+mod passing;
 mod place;
 mod reader;
 mod rhythm;
@@ -56,6 +57,7 @@ use self::fault::Attempt;
 use self::folder::Folder;
 use self::health::Health;
 use self::inquiries::Inquiries;
+use self::passing::Known;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
@@ -111,6 +113,7 @@ struct Shared {
     tail_taken: AtomicBool,
     readers: Readers,
     inquiries: Inquiries,
+    passing: Known,
     health: Health,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -142,8 +145,9 @@ impl Sqlite {
         }
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
-        let health = Health::default();
-        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone()).map_err(broken)?;
+        let (health, passing) = (Health::default(), Known::default());
+        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone(), passing.clone())
+            .map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
@@ -159,6 +163,7 @@ impl Sqlite {
                 tail_taken: AtomicBool::new(false),
                 readers: Readers::new(database),
                 inquiries: Inquiries::default(),
+                passing,
                 health,
                 thread: Mutex::new(Some(thread)),
             }),
