@@ -13,5 +13,5 @@ mod script;
 pub use limits::Limits;
 pub use message::{Draft, Entry, Kind, Locale, NOTICE_SENDER};
 pub use names::{Invalid, MessageId, Name, Role, RoomId, RoomName};
-pub use room::Room;
+pub use room::{History, Room};
 pub use roster::{LeaseId, Roster};

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::ask;
 use super::output::{self, Output};
 use super::place::Place;
-use crate::chat::{self, RoomId, RoomName};
+use crate::chat::{self, History, RoomId, RoomName};
 use crate::store::Store;
 
 /// Rooms: list, create, rename, delete
@@ -35,10 +35,18 @@ enum Verb {
     /// Create a room
     ///
     /// The name has 1 to 60 characters.
-    #[command(after_help = "Example:\n  sarangbang room create \"Tea and talk\"")]
+    #[command(after_help = "\
+Examples:
+  sarangbang room create \"Tea and talk\"
+  sarangbang room create Announcements --history off")]
     Create {
         /// Its name
         name: RoomName,
+        /// Whether what is said in it is kept: on, or off, which stays so
+        ///
+        /// Without a history messages go to whoever is there and are never written: gone with the server's memory.
+        #[arg(long, value_name = "ON|OFF", default_value_t)]
+        history: History,
     },
     /// Give a room another name
     #[command(after_help = "Example:\n  sarangbang room rename 123e4567-e89b-42d3-a456-426614174000 \"Tea and talk\"")]
@@ -69,8 +77,9 @@ impl Room {
         let output = self.output;
         match self.verb {
             Verb::List => place.with_existing_store(async |_, store| list(store, &output).await).await,
-            Verb::Create { name } => {
-                let room = place.with_store(async |_, store| Ok(store.create_room(name).await?)).await?;
+            Verb::Create { name, history } => {
+                let create = async |store: &Store| Ok(store.create_room_with(name, history).await?);
+                let room = place.with_store(async |_, store| create(store).await).await?;
                 output.show(&room, || format!("{} {}", room.id, room.name))
             }
             Verb::Rename { id, name } => {
@@ -97,7 +106,10 @@ async fn list(store: &Store, output: &Output) -> anyhow::Result<()> {
             [
                 room.id.to_string(),
                 room.user_count.to_string(),
-                room.last_offset.to_string(),
+                match room.history {
+                    History::On => room.last_offset.to_string(),
+                    History::Off => "not kept".to_owned(),
+                },
                 active,
                 room.name.to_string(),
             ]
@@ -109,7 +121,10 @@ async fn list(store: &Store, output: &Output) -> anyhow::Result<()> {
 
 async fn delete(store: &Store, id: RoomId, yes: bool) -> anyhow::Result<()> {
     let room = existing(store, id).await?;
-    let question = format!("Delete {:?} with {} entries for ever?", room.name.as_str(), room.last_offset);
+    let question = match room.history {
+        History::On => format!("Delete {:?} with {} entries for ever?", room.name.as_str(), room.last_offset),
+        History::Off => format!("Delete {:?} for ever?", room.name.as_str()),
+    };
     if !yes && !ask::agreed(&question, "--yes")? {
         bail!("nothing was deleted");
     }

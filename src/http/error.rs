@@ -149,6 +149,7 @@ impl From<Invalid> for Problem {
             ("password", _) => "password_too_long",
             ("name", _) => "room_name_invalid",
             ("role", _) => "role_invalid",
+            ("history", _) => "history_invalid",
             _ => "bad_request",
         };
         let limit = invalid.limit.and_then(|limit| u64::try_from(limit).ok());

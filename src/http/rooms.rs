@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::Edge;
 use super::error::Problem;
 use super::fields::{Fields, QueryFields};
-use super::openapi::{Refusal, RoomForm, RoomShape};
+use super::openapi::{NewRoomForm, Refusal, RoomForm, RoomShape};
 use super::who::{Admin, Chatter};
-use crate::chat::{Role, Room, RoomId};
+use crate::chat::{History, Role, Room, RoomId};
 
 /// The room id of a path. One that is no UUID is a room that does not exist.
 pub(super) struct RoomPath(pub(super) RoomId);
@@ -49,11 +49,14 @@ pub(super) async fn list(State(edge): State<Arc<Edge>>, _: Chatter) -> Result<Js
     Ok(Json(edge.store.rooms().await?))
 }
 
-/// Makes a room. The name comes in the query, in a form, or in JSON.
+/// Makes a room. The name comes in the query, in a form, or in JSON, and so does `history`.
 #[utoipa::path(
     post, path = "/chat/room", tag = "rooms",
-    params(("name" = Option<String>, Query, description = "the name, where it is not in the body")),
-    request_body(content((RoomForm = "application/json"), (RoomForm = "application/x-www-form-urlencoded"))),
+    params(
+        ("name" = Option<String>, Query, description = "the name, where it is not in the body"),
+        ("history" = Option<String>, Query, description = "`off` for a room whose messages are never written"),
+    ),
+    request_body(content((NewRoomForm = "application/json"), (NewRoomForm = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "the new room", body = RoomShape), Refusal),
 )]
 pub(super) async fn create(
@@ -68,12 +71,17 @@ pub(super) async fn create(
         None => fields.maybe_text("name")?.unwrap_or_default(),
     };
     let name = name.parse()?;
+    let history = match query.maybe_text("history")? {
+        Some(history) => Some(history),
+        None => fields.maybe_text("history")?,
+    };
+    let history = history.map_or(Ok(History::On), |history| history.parse())?;
     // Who can delete any room may also make any number.
     if person.role != Role::Admin {
         let too_many = |reached| Problem::too_often("too_many_new_rooms", "you made too many rooms", reached);
         edge.limiter.room(&person.name).map_err(too_many)?;
     }
-    Ok(Json(edge.store.create_room(name).await?))
+    Ok(Json(edge.store.create_room_with(name, history).await?))
 }
 
 /// One room.

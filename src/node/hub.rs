@@ -173,6 +173,11 @@ impl Hub {
         self.circle(topic).map_or(Read::Behind, |circle| circle.table.lock().ring.read(offset, bytes_max))
     }
 
+    /// The oldest offset that the ring holds, if it holds anything.
+    pub(super) fn first_offset(&self, topic: Topic) -> Option<u64> {
+        self.circle(topic).and_then(|circle| circle.table.lock().ring.first())
+    }
+
     /// The offset that the ring expects next; 1 where it never held anything.
     pub(super) fn next_offset(&self, topic: Topic) -> u64 {
         self.circle(topic).and_then(|circle| circle.table.lock().ring.next()).unwrap_or(1)

@@ -29,7 +29,7 @@ pub use presence::Presence;
 pub use pump::pump;
 pub use wire::{Duplex, Socket};
 
-use crate::chat::{Draft, Limits, Name, RoomId};
+use crate::chat::{Draft, History, Limits, Name, RoomId};
 use crate::session::{AckMode, Start};
 use crate::stomp::Version;
 use crate::store::{Appended, Entered, Pending, Store, StoreError};
@@ -71,7 +71,7 @@ pub enum Leaving {
     Draining,
 }
 
-/// Offsets that a subscription wants and the log no longer has: retention was faster.
+/// Offsets that a subscription wants and the log no longer has: retention was faster, or the room has no history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The room.
@@ -161,6 +161,11 @@ impl Node {
             Start::After(offset) => offset + 1,
             Start::History(entries) => live.saturating_sub(entries).max(entered.first),
         };
+        if entered.history == History::Off {
+            // What is left is in the ring: of what was said before, a resuming cursor finds there what it finds.
+            outbox.start(membership.slot, if let Start::History(_) = start { live } else { wanted });
+            return None;
+        }
         outbox.start(membership.slot, wanted.max(entered.first));
         Gap::between(membership.topic, wanted, entered.first)
     }
@@ -211,9 +216,15 @@ impl Node {
             (ring::Read::Behind, Topic::Room(room)) => {
                 source = "store";
                 let slice = self.store.read(room, next.saturating_sub(1), usize::MAX >> 1, bytes_max).await?;
-                if let Some(gap) = Gap::between(topic, next, slice.first) {
+                let first = match slice.history {
+                    History::On => slice.first,
+                    // The ring has all that there is. One that holds nothing yet says nothing: what the cursor waits for
+                    // may be on its way, and if it is not, the next entry tells.
+                    History::Off => self.hub.first_offset(topic).unwrap_or(next),
+                };
+                if let Some(gap) = Gap::between(topic, next, first) {
                     // Told first; what is behind it is read with the next portion.
-                    outbox.skip(slot, slice.first);
+                    outbox.skip(slot, first);
                     return Ok(Some(gap));
                 }
                 slice.entries.iter().map(|entry| Arc::new(post::Post::of(entry))).collect()

@@ -56,10 +56,15 @@ impl Ring {
         self.next.get_or_insert(offset);
     }
 
+    /// The oldest offset in it; `None` while it holds nothing.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.posts.front().map(|oldest| oldest.offset)
+    }
+
     /// The posts from `offset` on, until `bytes_max` is passed (one at least).
     pub(super) fn read(&self, offset: u64, bytes_max: usize) -> Read {
         let Some(next) = self.next else { return Read::Behind };
-        let first = self.posts.front().map_or(next, |oldest| oldest.offset);
+        let first = self.first().unwrap_or(next);
         if offset < first {
             return Read::Behind;
         }

@@ -1,5 +1,6 @@
 //! Many subscribers over sockets that take a little, or nothing, or break: whatever happens, each subscription sees
-//! offsets that rise by one, from where it asked to begin to where it left.
+//! offsets that rise by one, from where it asked to begin to where it left; in a room without a history, entries and gaps
+//! that are told make that row together.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::*;
 use crate::chat::Locale;
 use crate::stomp::{Decoded, Decoder, FrameLimits};
-use crate::store::settled;
 use crate::store::sqlite::{Mode, Settings, Sqlite};
+use crate::store::{Tail, settled};
 
 /// A small generator of numbers, so that a run is told by its seed.
 #[derive(Clone)]
@@ -115,6 +116,17 @@ struct Bench {
 
 impl Bench {
     async fn new(limits: &Limits) -> Self {
+        Self::with(limits, History::On).await
+    }
+
+    async fn with(limits: &Limits, history: History) -> Self {
+        let (bench, tail) = Self::unheard(limits, history).await;
+        tokio::spawn(pump(Arc::clone(&bench.node), tail));
+        bench
+    }
+
+    /// One whose news nobody pulls yet.
+    async fn unheard(limits: &Limits, history: History) -> (Self, Tail) {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             locale: Locale::Ko,
@@ -125,10 +137,10 @@ impl Bench {
             rooms_max: 10,
         };
         let store = Store::Sqlite(Sqlite::open(folder.path(), Mode::Serve, settings).unwrap());
-        let room = store.create_room("room".parse().unwrap()).await.unwrap().id;
+        let room = store.create_room_with("room".parse().unwrap(), history).await.unwrap().id;
         let node = Node::new(store.clone(), limits, Duration::ZERO);
-        tokio::spawn(pump(Arc::clone(&node), store.tail().unwrap()));
-        Self { node, store, room, crowd: Mutex::default(), _folder: folder }
+        let tail = store.tail().unwrap();
+        (Self { node, store, room, crowd: Mutex::default(), _folder: folder }, tail)
     }
 
     async fn say(&self, name: &str, text: &str) -> u64 {
@@ -165,15 +177,20 @@ impl Bench {
         let entered = settled(pending).await.unwrap();
         assert_eq!(self.node.entered(&membership, &outbox, &entered, start), None, "nothing was trimmed");
         let first = match start {
-            Start::Live => entered.last + u64::from(!entered.announced),
             Start::After(offset) => offset + 1,
+            Start::History(_) if entered.history == History::Off => entered.last + u64::from(!entered.announced),
+            Start::Live => entered.last + u64::from(!entered.announced),
             Start::History(n) => (entered.last + u64::from(!entered.announced)).saturating_sub(n).max(1),
         };
         self.crowd.lock().push((first, Arc::clone(&took)));
+        let gaps = Mutex::new(Vec::new());
         let serve = async {
             loop {
                 match poll_fn(|cx| outbox.poll_want(cx)).await {
-                    Want::CatchUp(slot) => assert_eq!(self.node.catch_up(&outbox, slot).await.unwrap(), None),
+                    Want::CatchUp(slot) => {
+                        let gap = self.node.catch_up(&outbox, slot).await.unwrap();
+                        gaps.lock().extend(gap.into_iter().flat_map(|gap| gap.from..=gap.to));
+                    }
                     other => panic!("{other:?}"),
                 }
             }
@@ -195,9 +212,12 @@ impl Bench {
         }
         let end = *until.borrow();
         let seen: Vec<u64> = offsets(&took.lock()).into_iter().map(|(_, offset)| offset).collect();
-        let expected: Vec<u64> = (first..=end).collect();
-        assert!(seen.len() >= expected.len(), "{name} saw {} of {}", seen.len(), expected.len());
-        assert!(seen.iter().zip(first..).all(|(seen, due)| *seen == due), "{name} began at {start:?}: {seen:?}");
+        let gaps = gaps.into_inner();
+        assert!(gaps.is_empty() || entered.history == History::Off, "{name} was told of {gaps:?}");
+        assert!(seen.is_sorted(), "{name}: {seen:?}");
+        let mut row: Vec<u64> = seen.iter().chain(&gaps).copied().filter(|offset| *offset <= end).collect();
+        row.sort_unstable();
+        assert!(row.iter().copied().eq(first..=end), "{name} began at {start:?}: {seen:?}, gaps {gaps:?}");
         self.node.leave(membership, &outbox, Leaving::Said);
     }
 }
@@ -209,7 +229,7 @@ fn offsets_until(took: &[u8], end: u64) -> bool {
     memchr::memmem::rfind(took, mark.as_bytes()).is_some_and(|at| memchr::memchr(0, &took[at..]).is_some())
 }
 
-fn run(seed: u64) {
+fn run(seed: u64, history: History) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut dice = Dice(seed);
@@ -219,7 +239,7 @@ fn run(seed: u64) {
             catch_up_bytes_max: usize::try_from(dice.roll(2_000)).unwrap() + 1,
             ..Limits::default()
         };
-        let bench = Arc::new(Bench::new(&limits).await);
+        let bench = Arc::new(Bench::with(&limits, history).await);
         let (end, until) = tokio::sync::watch::channel(0);
         let mut people = Vec::new();
         let mut last = 0;
@@ -254,7 +274,12 @@ proptest! {
 
     #[test]
     fn each_subscription_sees_offsets_rise_by_one_whatever_its_socket_takes(seed in any::<u64>()) {
-        run(seed);
+        run(seed, History::On);
+    }
+
+    #[test]
+    fn in_a_room_without_a_history_each_subscription_sees_or_is_told_of_every_offset_once(seed in any::<u64>()) {
+        run(seed, History::Off);
     }
 }
 
@@ -336,4 +361,28 @@ async fn that_a_room_is_gone_is_told_whatever_happens_at_the_same_time() {
     outbox.serve(late.slot(), &flavour, &[]);
     assert_eq!(poll_fn(|cx| outbox.poll_want(cx)).await, Want::Gone(late.slot()));
     bench.node.leave(late, &outbox, Leaving::Said);
+}
+
+#[tokio::test]
+async fn in_a_room_without_a_history_an_own_enter_that_is_still_on_its_way_is_no_gap() {
+    let (bench, tail) = Bench::unheard(&Limits::default(), History::Off).await;
+    let (took, dice) = (Took::default(), Dice(1));
+    let sink = Whimsical { held: Vec::new(), took: Arc::clone(&took), dice };
+    let outbox = Outbox::new(Box::new(sink), true, 1 << 20, Instant::now());
+    let wish = Wish { id: Some("s".into()), ack: AckMode::Auto, version: Version::V1_2 };
+    let (member, pending) = bench.node.enter(bench.room, &"a".parse().unwrap(), &outbox, &wish, Start::Live);
+    let entered = settled(pending).await.unwrap();
+    assert_eq!(bench.node.entered(&member, &outbox, &entered, Start::Live), None);
+    assert_eq!(bench.node.catch_up(&outbox, member.slot()).await.unwrap(), None, "nobody has told of it yet");
+    tokio::spawn(pump(Arc::clone(&bench.node), tail));
+    let comes = async {
+        while !offsets_until(&took.lock(), entered.last) {
+            if let Poll::Ready(Want::CatchUp(slot)) = poll_fn(|cx| Poll::Ready(outbox.poll_want(cx))).await {
+                assert_eq!(bench.node.catch_up(&outbox, slot).await.unwrap(), None);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), comes).await.expect("the own ENTER comes");
+    bench.node.leave(member, &outbox, Leaving::Said);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chat::Entry;
+use crate::chat::{Entry, History};
 
 /// What [`Store::append`](super::Store::append) acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Entered {
     pub announced: bool,
     /// How many people are in the room now.
     pub user_count: u32,
+    /// Whether the room keeps what is said.
+    pub history: History,
 }
 
 /// A run of a room's log, in offset order and without holes.
@@ -36,6 +38,8 @@ pub struct Slice {
     pub first: u64,
     /// The newest offset of the log; 0 while it never had an entry.
     pub last: u64,
+    /// Whether the room keeps what is said. Where it does not, there is never anything to read here.
+    pub history: History,
 }
 
 /// What a look for damage came to.

@@ -4,7 +4,8 @@
 //! sessions or nodes. The store is *pulled*: whoever wants news asks [`Store::tail`]; it never calls back.
 //!
 //! Invariants: a room's offsets are 1, 2, 3, ... without a hole, given out in the order of the commits. What an
-//! answer acknowledges is on disk. An entry's `userCount` is the roster's at that very entry. A room's `sentAt` never
+//! answer acknowledges is on disk. In a room without a history it has its place in the order, and nothing of it is ever
+//! written; a process that was killed leaves a hole in such a room's offsets, and none of them is given twice. An entry's `userCount` is the roster's at that very entry. A room's `sentAt` never
 //! goes back, but for one case: an entry that a wrong clock dated more than five minutes ahead is not followed. Nothing
 //! is removed as old by a clock that has jumped more than a day ahead, until it has been so for an hour.
 
@@ -23,7 +24,7 @@ pub use answer::{Appended, Entered, Examined, Slice};
 pub use error::StoreError;
 pub use tail::{Event, Tail};
 
-use crate::chat::{Draft, LeaseId, Name, Role, Room, RoomId, RoomName};
+use crate::chat::{Draft, History, LeaseId, Name, Role, Room, RoomId, RoomName};
 use crate::meter::Registry;
 
 /// The answer of a store, in short.
@@ -40,6 +41,10 @@ pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Sign-in sessions of one account: more than anybody has browsers. Whoever signs in and in again would fill the file
 /// otherwise; a further one ends the oldest.
 pub const LOGINS_MAX: usize = 20;
+
+/// Message ids of clients' own that are remembered of all rooms without a history together, in memory: some 15 MB at
+/// most, and at a thousand messages a second more than a minute. In other rooms an id is remembered for a day.
+pub const PASSING_IDS_MAX: usize = 65_536;
 
 /// An acknowledgement that has been asked for and is not there yet. The order of the calls that made two of these
 /// is the order in which they take effect; waiting for them is another matter.
@@ -71,7 +76,7 @@ impl Store {
         each_backend!(self, s => s.tail())
     }
 
-    /// Appends what somebody says; acknowledged once it is durable.
+    /// Appends what somebody says; acknowledged once it is durable, or has its place where no history is kept.
     ///
     /// # Errors
     /// [`StoreError::RoomUnknown`]; [`StoreError::Busy`] above `limits.store_queue_max`; [`StoreError::Unavailable`]
@@ -159,12 +164,20 @@ impl Store {
         each_backend!(self, s => s.members(id).await)
     }
 
-    /// Makes a room. Two rooms may have the same name.
+    /// Makes a room that keeps its history. Two rooms may have the same name.
     ///
     /// # Errors
     /// [`StoreError::TooManyRooms`] at `limits.rooms_max`.
     pub async fn create_room(&self, name: RoomName) -> Result<Room> {
         each_backend!(self, s => s.create_room(name).await)
+    }
+
+    /// The same, with a history or without one, which stays so.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn create_room_with(&self, name: RoomName, history: History) -> Result<Room> {
+        each_backend!(self, s => s.create_room_with(name, history).await)
     }
 
     /// Gives a room another name.

@@ -115,6 +115,15 @@ fn fanout_works_on_a_server_of_its_own() {
 }
 
 #[test]
+fn fanout_works_where_nothing_is_kept_and_says_so() {
+    let load = ["--history", "off", "--subscribers", "20", "--window", "4", "--seconds", "1"];
+    let output = bench(&[&["fanout", "--spawn"], &load[..]].concat());
+    assert!(figure(&output, "deliveries/CPU") > 0.0);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["store"], &report["settings"]["history"]), (&"history off".into(), &"off".into()));
+}
+
+#[test]
 fn fanout_works_over_tls_and_with_many_publishers() {
     let load = ["--subscribers", "20", "--rooms", "4", "--publishers", "4", "--rate", "50", "--seconds", "1"];
     let output = bench(&[&["fanout", "--spawn", "--tls"], &load[..]].concat());

@@ -115,6 +115,21 @@ fn the_first_administrator_is_made_once() {
 }
 
 #[test]
+fn a_room_is_made_without_a_history_and_listed_so() {
+    let house = House::new();
+    let room = house.json(&["room", "create", "passing", "--history", "off"]);
+    assert_eq!(room["history"], "off");
+    assert_eq!(house.json(&["room", "create", "kept", "--history", "on"]).get("history"), None);
+    let listed = house.text(&["room", "list"]);
+    let line = |name| listed.lines().find(|line| line.ends_with(name)).unwrap();
+    assert!(line("passing").contains("not kept") && !line("kept").contains("not kept"), "{listed}");
+    let id = room["roomId"].as_str().unwrap();
+    assert_eq!(house.json(&["room", "rename", id, "other"])["history"], "off");
+    house.text(&["room", "delete", id, "--yes"]);
+    assert!(refused(&house.run(&["room", "create", "x", "--history", "no"]), 2).contains("history is on or off"));
+}
+
+#[test]
 fn who_disables_the_last_administrator_is_told() {
     let house = House::new();
     house.add("boss", "admin");

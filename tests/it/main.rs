@@ -12,6 +12,7 @@ mod defects;
 mod doctor;
 mod faults;
 mod metrics;
+mod passing;
 mod ports;
 mod protocol_document;
 mod proxies;

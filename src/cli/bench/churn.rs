@@ -10,6 +10,7 @@ use super::people;
 use super::report::Figures;
 use super::run::{Run, TURN};
 use super::target::{Need, Target};
+use crate::chat::History;
 
 /// Connect, sign in, subscribe, unsubscribe and close, again and again
 ///
@@ -41,7 +42,7 @@ const LEAVING: Duration = Duration::from_secs(10);
 
 impl Churn {
     pub(super) const fn need(&self) -> Need {
-        Need { people: self.concurrency as usize, rooms: self.rooms as usize }
+        Need { people: self.concurrency as usize, rooms: self.rooms as usize, history: History::On }
     }
 
     pub(super) fn once(&self, target: &Target) -> anyhow::Result<Figures> {

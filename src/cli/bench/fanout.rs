@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::report::Figures;
 use super::run::{Run, TURN};
 use super::target::{Need, Target};
+use crate::chat::History;
 
 /// Say things to many subscribers, and check every delivery
 ///
@@ -20,6 +21,7 @@ use super::target::{Need, Target};
 Examples:
   sarangbang bench fanout --spawn
   sarangbang bench fanout --spawn --window 16 --runs 5
+  sarangbang bench fanout --spawn --window 16 --history off
   sarangbang bench fanout --spawn --subscribers 1000 --rooms 100 --publishers 100 --rate 2000
   sarangbang bench fanout --url wss://chat.example.com --token-file tokens --room 123e4567-e89b-42d3-a456-426614174000")]
 pub(super) struct Fanout {
@@ -32,6 +34,9 @@ pub(super) struct Fanout {
     /// Connections that say things
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) publishers: u32,
+    /// Whether the rooms that are made for this keep what is said: on, or off
+    #[arg(long, value_name = "ON|OFF", default_value_t, conflicts_with = "token_file")]
+    pub(super) history: History,
     /// Bytes of a message's text
     #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(60..=60_000))]
     pub(super) size: u32,
@@ -63,7 +68,7 @@ const SPIN: Duration = Duration::from_millis(2);
 
 impl Fanout {
     pub(super) const fn need(&self) -> Need {
-        Need { people: PEOPLE, rooms: self.rooms as usize }
+        Need { people: PEOPLE, rooms: self.rooms as usize, history: self.history }
     }
 
     pub(super) fn once(&self, target: &Target) -> anyhow::Result<Figures> {

@@ -10,6 +10,7 @@ use super::report::Figures;
 use super::run::{Run, TURN};
 use super::target::{Need, Target};
 use super::wire::{self, Start};
+use crate::chat;
 
 /// Join a room with so many entries back, again and again
 ///
@@ -48,7 +49,7 @@ const JOINER: usize = 2;
 impl History {
     /// One person: who is in the room already enters it without an entry.
     pub(super) const fn need() -> Need {
-        Need { people: 1, rooms: 1 }
+        Need { people: 1, rooms: 1, history: chat::History::On }
     }
 
     pub(super) fn once(&self, target: &Target) -> anyhow::Result<Figures> {

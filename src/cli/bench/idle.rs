@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::report::Figures;
 use super::run::Run;
 use super::target::{Need, Target};
+use crate::chat::History;
 
 /// Open connections, hold them, and see what each costs
 ///
@@ -37,7 +38,7 @@ const AFTERWARDS: Duration = Duration::from_secs(4);
 impl Idle {
     pub(super) fn need(&self) -> Need {
         let people = (self.per_room as usize).max(100);
-        Need { people, rooms: self.connections.div_ceil(self.per_room) as usize }
+        Need { people, rooms: self.connections.div_ceil(self.per_room) as usize, history: History::On }
     }
 
     pub(super) fn once(&self, target: &Target) -> anyhow::Result<Figures> {

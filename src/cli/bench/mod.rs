@@ -104,7 +104,7 @@ impl<B: Args + Serialize> Runs<B> {
         once: impl Fn(&Target) -> anyhow::Result<Figures>,
     ) -> anyhow::Result<()> {
         let settings = serde_json::to_value(&self.bench)?;
-        let mut report = Report { bench, url: String::new(), store: "durable", settings, runs: Vec::new() };
+        let mut report = Report { bench, url: String::new(), store: need.store(), settings, runs: Vec::new() };
         for number in 1..=self.runs {
             let target = self.to.prepare(place, need).await?;
             report.url.clone_from(&target.url);

@@ -9,6 +9,7 @@ use super::report::Figures;
 use super::run::Run;
 use super::target::{Need, Target};
 use super::wire::{self, Start};
+use crate::chat::History;
 
 /// Cut everybody off at once, and let them come back and resume
 ///
@@ -44,7 +45,11 @@ const STORM_MAX: Duration = Duration::from_secs(60);
 impl Storm {
     pub(super) fn need(&self) -> Need {
         // One more than a room holds: the witness.
-        Need { people: self.per_room as usize + 1, rooms: self.connections.div_ceil(self.per_room) as usize }
+        Need {
+            people: self.per_room as usize + 1,
+            rooms: self.connections.div_ceil(self.per_room) as usize,
+            history: History::On,
+        }
     }
 
     pub(super) fn once(&self, target: &Target) -> anyhow::Result<Figures> {

@@ -18,7 +18,7 @@ use super::metrics::Metrics;
 use super::spawn::Spawned;
 use super::wire::Start;
 use crate::auth::Tokens;
-use crate::chat::{Name, Role, RoomId};
+use crate::chat::{History, Name, Role, RoomId};
 use crate::cli::place::{Place, Usage};
 use crate::config::Config;
 use crate::ops;
@@ -72,6 +72,18 @@ pub(super) struct Where {
 pub(super) struct Need {
     pub(super) people: usize,
     pub(super) rooms: usize,
+    /// Whether its rooms keep what is said.
+    pub(super) history: History,
+}
+
+impl Need {
+    /// How what is said is kept.
+    pub(super) const fn store(self) -> &'static str {
+        match self.history {
+            History::On => "durable",
+            History::Off => "history off",
+        }
+    }
 }
 
 /// What a run goes to.
@@ -218,7 +230,7 @@ async fn furnish(store: &Store, need: Need) -> anyhow::Result<(Vec<Rc<str>>, Vec
     let numbers: Vec<usize> = (0..need.rooms).collect();
     for numbers in numbers.chunks(AT_ONCE) {
         let room = async |number: &usize| -> anyhow::Result<String> {
-            Ok(store.create_room(format!("bench-{number}").parse()?).await?.id.to_string())
+            Ok(store.create_room_with(format!("bench-{number}").parse()?, need.history).await?.id.to_string())
         };
         rooms.extend(try_join_all(numbers.iter().map(room)).await?);
     }

@@ -13,7 +13,9 @@ use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, Para
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ObjectBuilder, Required, ResponseBuilder, Type};
 
-pub(super) use shapes::{EntryShape, InviteForm, LoginForm, Refusal, RoomForm, RoomShape, SetupForm, SignUpForm};
+pub(super) use shapes::{
+    EntryShape, InviteForm, LoginForm, NewRoomForm, Refusal, RoomForm, RoomShape, SetupForm, SignUpForm,
+};
 
 use super::error::Document;
 use super::{about, accounts, health, history, login, rooms};

@@ -75,6 +75,15 @@ pub(in crate::http) struct RoomForm {
     name: String,
 }
 
+/// A new room.
+#[derive(utoipa::ToSchema)]
+pub(in crate::http) struct NewRoomForm {
+    /// 1 to 60 characters.
+    name: String,
+    /// `on` (if left out), or `off`: what is said in the room is never written.
+    history: Option<String>,
+}
+
 /// A room.
 #[derive(utoipa::ToSchema)]
 #[schema(as = Room, rename_all = "camelCase")]
@@ -91,6 +100,8 @@ pub(in crate::http) struct RoomShape {
     last_at: i64,
     /// When the room was made.
     created_at: i64,
+    /// `off` where what is said is never written; not there in other rooms.
+    history: Option<String>,
 }
 
 /// One element of a room's log.
@@ -122,7 +133,7 @@ mod tests {
     use utoipa::PartialSchema;
 
     use super::*;
-    use crate::chat::{Entry, Kind, Room, RoomId};
+    use crate::chat::{Entry, History, Kind, Room, RoomId};
 
     fn members(json: &serde_json::Value) -> BTreeSet<String> {
         json.as_object().unwrap().keys().cloned().collect()
@@ -136,7 +147,7 @@ mod tests {
     fn rooms_and_entries_are_described_as_they_are_written() {
         let id = RoomId::from_bytes([0; 16]);
         let name = "a".parse().unwrap();
-        let room = Room { id, name, user_count: 0, last_offset: 0, last_at: 0, created_at: 0 };
+        let room = Room { id, name, user_count: 0, last_offset: 0, last_at: 0, created_at: 0, history: History::Off };
         assert_eq!(described::<RoomShape>(), members(&serde_json::to_value(room).unwrap()));
         let entry = Entry {
             kind: Kind::Talk,

@@ -1,6 +1,7 @@
 //! A batch of commands as one transaction, in the file and in the rosters.
 //!
-//! Invariant: all of a batch happens or nothing does, except that a command whose failure is its own is taken out.
+//! Invariant: all of a batch happens or nothing does, except that a command whose failure is its own is taken out, and
+//! that what is said in rooms without a history needs no transaction and waits for none to succeed.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -8,9 +9,10 @@ use super::command::Command;
 use super::fault::{answered, is_its_own, unavailable};
 use super::log::Round;
 use super::news::News;
+use super::passing::Passing;
 use super::rhythm::Clock;
 use super::rosters::Rosters;
-use crate::chat::Locale;
+use crate::chat::{Draft, Locale};
 use crate::store::Event;
 
 /// Several pages of the file, so that a file which may not grow refuses it.
@@ -20,16 +22,40 @@ const PROBE_BYTES: i64 = 16 * 1024;
 pub(super) struct Books {
     pub(super) file: Connection,
     pub(super) rosters: Rosters,
+    pub(super) passing: Passing,
     pub(super) news: News,
     pub(super) clock: Clock,
     pub(super) locale: Locale,
     pub(super) keep_entries: Option<u64>,
 }
 
+/// What became of a batch.
+pub(super) struct Done {
+    /// What is to be told.
+    pub(super) events: Vec<Event>,
+    /// How the commit went; `None` where nothing had to be written.
+    pub(super) written: Option<rusqlite::Result<()>>,
+}
+
 impl Books {
-    /// Applies and commits; answers what is to be told. After an error the file and the rosters are as before, and
-    /// the commands can be applied again.
-    pub(super) fn commit(&mut self, batch: &mut [Command]) -> rusqlite::Result<Vec<Event>> {
+    /// Applies and commits. After an error the file and what mirrors it are as before, and the commands can be applied
+    /// again, but for those that needed no file: these happened, and know it.
+    pub(super) fn commit(&mut self, batch: &mut [Command]) -> Done {
+        let mut events = Vec::with_capacity(batch.len());
+        let first = batch.iter_mut().position(|command| !self.pass(command, &mut events));
+        let Some(first) = first else { return Done { events, written: None } };
+        let (_, rest) = batch.split_at_mut(first);
+        let written = self.write(rest).map(|told| events.extend(told));
+        if written.is_err() {
+            // Leaves are tried again, and their notices come then.
+            for command in rest {
+                self.pass(command, &mut events);
+            }
+        }
+        Done { events, written: Some(written) }
+    }
+
+    fn write(&mut self, batch: &mut [Command]) -> rusqlite::Result<Vec<Event>> {
         match self.attempt(batch, false) {
             Err(cause) if is_its_own(&cause) => {
                 tracing::error!(%cause, "a command cannot be stored; its batch goes on without it");
@@ -39,10 +65,37 @@ impl Books {
         }
     }
 
+    /// Does a command that needs no file: something is said in a room without a history. False when it is another one,
+    /// or has to wait for offsets to be reserved.
+    fn pass(&mut self, command: &mut Command, events: &mut Vec<Event>) -> bool {
+        let (told, now) = (events.len(), (self.clock)());
+        let (passing, rosters) = (&mut self.passing, &self.rosters);
+        let mut append = |draft: &Draft| {
+            let is_known = passing.has(draft.room);
+            is_known.then(|| passing.append(draft, now, rosters.count(draft.room), events)).flatten()
+        };
+        let done = match command {
+            Command::Append { draft, asked, .. } => append(draft).map(|appended| asked.found_for_good(appended)),
+            Command::AppendAll { drafts, asked, .. } => {
+                let appended: Option<Vec<_>> = drafts.iter().map(append).collect();
+                appended.map(|appended| asked.found_for_good(appended))
+            }
+            Command::Enter { .. } | Command::Leave(_) | Command::Change(_) => None,
+        };
+        if done.is_some() {
+            self.passing.settle();
+        } else {
+            self.passing.undo_to(0);
+            events.truncate(told);
+        }
+        done.is_some()
+    }
+
     /// What other processes have committed meanwhile.
     pub(super) fn news(&mut self) -> rusqlite::Result<Vec<Event>> {
         let (before, mut events) = (self.news, Vec::new());
-        let outcome = self.news.elsewhere(&self.file, &mut self.rosters, &mut events).map(|()| events);
+        let outcome = self.news.elsewhere(&self.file, &mut self.rosters, &mut self.passing, &mut events);
+        let outcome = outcome.map(|()| events);
         self.settle(before, outcome)
     }
 
@@ -64,9 +117,13 @@ impl Books {
     /// What is only in memory follows the file: it is kept, or put back.
     fn settle<T>(&mut self, before: News, outcome: rusqlite::Result<T>) -> rusqlite::Result<T> {
         match outcome {
-            Ok(_) => self.rosters.settle(),
+            Ok(_) => {
+                self.rosters.settle();
+                self.passing.settle();
+            }
             Err(_) => {
                 self.rosters.undo_to(0);
+                self.passing.undo_to(0);
                 self.news = before;
             }
         }
@@ -77,10 +134,11 @@ impl Books {
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut events = Vec::with_capacity(batch.len());
         // What was committed elsewhere comes before what this batch will find.
-        self.news.elsewhere(&transaction, &mut self.rosters, &mut events)?;
+        self.news.elsewhere(&transaction, &mut self.rosters, &mut self.passing, &mut events)?;
         let mut round = Round {
             file: &transaction,
             rosters: &mut self.rosters,
+            passing: &mut self.passing,
             events,
             now: (self.clock)(),
             locale: self.locale,
@@ -94,7 +152,7 @@ impl Books {
                 plain(&mut round, command)?;
             }
             if alters {
-                self.news.read(&transaction, round.rosters, &mut round.events)?;
+                self.news.read(&transaction, round.rosters, round.passing, &mut round.events)?;
             }
         }
         let events = round.events;
@@ -122,7 +180,7 @@ fn plain(round: &mut Round<'_>, command: &mut Command) -> rusqlite::Result<bool>
 
 /// Applies a command so that it can be taken back alone.
 fn guarded(round: &mut Round<'_>, command: &mut Command, careful: bool) -> rusqlite::Result<()> {
-    let (people, told) = (round.rosters.mark(), round.events.len());
+    let (people, passed, told) = (round.rosters.mark(), round.passing.mark(), round.events.len());
     round.file.execute_batch("SAVEPOINT command")?;
     let done = match plain(round, command) {
         Ok(done) => done,
@@ -135,6 +193,7 @@ fn guarded(round: &mut Round<'_>, command: &mut Command, careful: bool) -> rusql
     if !done {
         round.file.execute_batch("ROLLBACK TO command")?;
         round.rosters.undo_to(people);
+        round.passing.undo_to(passed);
         round.events.truncate(told);
     }
     round.file.execute_batch("RELEASE command")

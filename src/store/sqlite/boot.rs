@@ -4,21 +4,30 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::command::Claim;
 use super::log::Round;
+use super::passing::Passing;
 use super::rosters::Rosters;
 use super::row;
 use crate::chat::{LeaseId, Locale};
 
 /// Everybody who was in a room when the last server died leaves it now, one after the other, so that the counts in
-/// the log go down one by one to 0. Only whoever holds the folder's lock may call this.
+/// the log go down one by one to 0. From rooms without a history they are gone without a word, as nobody is there to
+/// hear it. Only whoever holds the folder's lock may call this.
 pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rusqlite::Result<()> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let claims = claims(&transaction)?;
-    let mut rosters = Rosters::default();
+    let (mut rosters, mut passing) = (Rosters::default(), Passing::default());
     for claim in &claims {
         rosters.enter(claim);
     }
-    let mut round =
-        Round { file: &transaction, rosters: &mut rosters, events: Vec::new(), now, locale, keep_entries: None };
+    let mut round = Round {
+        file: &transaction,
+        rosters: &mut rosters,
+        passing: &mut passing,
+        events: Vec::new(),
+        now,
+        locale,
+        keep_entries: None,
+    };
     for claim in &claims {
         round.leave(claim)?;
     }
@@ -35,7 +44,7 @@ pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rus
 fn claims(file: &Connection) -> rusqlite::Result<Vec<Claim>> {
     file.prepare(
         "SELECT room.id, presence.name, presence.lease FROM presence JOIN room ON room.key = presence.room
-         ORDER BY presence.room, presence.name, presence.lease",
+         WHERE room.history ORDER BY presence.room, presence.name, presence.lease",
     )?
     .query_map([], |r| {
         let lease = LeaseId(r.get::<_, i64>(2)?.cast_unsigned());

@@ -60,17 +60,24 @@ pub(super) struct Claim {
 pub(super) struct Asked<T> {
     reply: oneshot::Sender<Result<T>>,
     answer: Option<Result<T>>,
+    /// Whether the answer is true whatever becomes of a commit.
+    stands: bool,
 }
 
 impl<T> Asked<T> {
     pub(super) fn new() -> (Self, Pending<T>) {
         let (reply, pending) = oneshot::channel();
-        (Self { reply, answer: None }, pending)
+        (Self { reply, answer: None, stands: false }, pending)
     }
 
     /// Remembers the answer; an earlier one was rolled back.
     pub(super) fn found(&mut self, answer: Result<T>) {
         self.answer = Some(answer);
+    }
+
+    /// Remembers an answer that needs no commit to be true.
+    pub(super) fn found_for_good(&mut self, answer: T) {
+        (self.answer, self.stands) = (Some(Ok(answer)), true);
     }
 
     /// Says no at once.
@@ -81,8 +88,8 @@ impl<T> Asked<T> {
     /// Answers: with what was found, or with why it could not be committed. Who asked may have gone.
     pub(super) fn settle(self, failure: Option<&StoreError>) {
         let answer = match failure {
-            Some(cause) => Err(cause.clone()),
-            None => self.answer.unwrap_or_else(|| Err(stopped())),
+            Some(cause) if !self.stands => Err(cause.clone()),
+            _ => self.answer.unwrap_or_else(|| Err(stopped())),
         };
         let _ = self.reply.send(answer);
     }

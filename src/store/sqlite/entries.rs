@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::fault::Attempt;
+use super::log::{Log, log};
 use super::place::place;
 use super::reader::Lane;
 use super::{Sqlite, row};
@@ -14,58 +15,54 @@ use crate::store::{ENTRY_BYTES, PAGE_BYTES_MAX, Result, Slice, StoreError};
 impl Sqlite {
     /// See [`crate::store::Store::read`].
     pub async fn read(&self, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Result<Slice> {
+        if let Some(nothing) = self.shared.passing.slice(room) {
+            return Ok(nothing);
+        }
         self.read_with(Lane::Node, move |file| behind(file, room, after, entries_max, bytes_max)).await
     }
 
     /// See [`crate::store::Store::oldest`].
     pub async fn oldest(&self, room: RoomId, after: u64, entries_max: usize) -> Result<Slice> {
+        if let Some(nothing) = self.shared.passing.slice(room) {
+            return Ok(nothing);
+        }
         self.read_with(Lane::Page, move |file| behind(file, room, after, entries_max, PAGE_BYTES_MAX)).await
     }
 
     /// See [`crate::store::Store::newest`].
     pub async fn newest(&self, room: RoomId, before: Option<u64>, entries_max: usize) -> Result<Slice> {
+        if let Some(nothing) = self.shared.passing.slice(room) {
+            return Ok(nothing);
+        }
         self.read_with(Lane::Page, move |file| {
-            let span = Span::of(file, room)?;
+            let span = span(file, room)?;
             let end = before.map_or(span.last + 1, |before| before.min(span.last + 1));
             let sql = "WHERE place < ?1 AND place >= ?2 ORDER BY place DESC LIMIT ?3";
             let range = [place(span.key, end), place(span.key, span.first)];
             let mut entries = entries(file, room, sql, range, entries_max, PAGE_BYTES_MAX)?;
             entries.reverse();
-            Ok(span.slice(entries))
+            Ok(span.with(entries))
         })
         .await
     }
 }
 
-/// From where to where a room's log reaches.
-struct Span {
-    key: i64,
-    first: u64,
-    last: u64,
-}
-
-impl Span {
-    fn of(file: &Connection, room: RoomId) -> Attempt<Self> {
-        let span = file
-            .prepare_cached("SELECT key, first_offset, last_offset FROM room WHERE id = ?1")?
-            .query_row([room.as_bytes()], |r| {
-                Ok(Self { key: r.get(0)?, first: row::number(r, 1)?, last: row::number(r, 2)? })
-            })
-            .optional()?;
-        Ok(span.ok_or(StoreError::RoomUnknown)?)
-    }
-
-    const fn slice(&self, entries: Vec<Arc<Entry>>) -> Slice {
-        Slice { entries, first: self.first, last: self.last }
-    }
+fn span(file: &Connection, room: RoomId) -> Attempt<Log> {
+    Ok(log(file, room)?.ok_or(StoreError::RoomUnknown)?)
 }
 
 fn behind(file: &Connection, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Attempt<Slice> {
-    let span = Span::of(file, room)?;
+    let span = span(file, room)?;
     let from = place(span.key, after.min(span.last));
     let sql = "WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3";
     let entries = entries(file, room, sql, [from, place(span.key, span.last)], entries_max, bytes_max)?;
-    Ok(span.slice(entries))
+    Ok(span.with(entries))
+}
+
+impl Log {
+    const fn with(&self, entries: Vec<Arc<Entry>>) -> Slice {
+        Slice { entries, first: self.first, last: self.last, history: self.history }
+    }
 }
 
 fn entries(

@@ -1,7 +1,8 @@
 //! Append, enter and leave, inside a transaction.
 //!
 //! Invariant: an offset is taken by `UPDATE ... RETURNING` in the transaction that writes its entry, so a room that
-//! another process deleted is seen, and a roll-back leaves no hole.
+//! another process deleted is seen, and a roll-back leaves no hole. Rooms without a history are [`passing`](super::passing)'s;
+//! only who is in them is written here.
 
 use std::sync::Arc;
 
@@ -9,10 +10,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::command::Claim;
 use super::fault::Attempt;
+use super::passing::Passing;
 use super::place::place;
 use super::rosters::Rosters;
 use super::{row, upkeep};
-use crate::chat::{Draft, Entry, Kind, Locale, MessageId, NOTICE_SENDER, RoomId};
+use crate::chat::{Draft, Entry, History, Kind, Locale, MessageId, NOTICE_SENDER, RoomId};
 use crate::store::{Appended, Entered, Event, StoreError};
 
 /// How far a room's newest entry may lie in the future and still be followed. A clock that is set back a little makes
@@ -23,10 +25,19 @@ pub(super) const AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
 pub(super) struct Round<'a> {
     pub(super) file: &'a Connection,
     pub(super) rosters: &'a mut Rosters,
+    pub(super) passing: &'a mut Passing,
     pub(super) events: Vec<Event>,
     pub(super) now: i64,
     pub(super) locale: Locale,
     pub(super) keep_entries: Option<u64>,
+}
+
+/// From where to where a room's log reaches.
+pub(super) struct Log {
+    pub(super) key: i64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) history: History,
 }
 
 /// A room's row, once it has given out an offset.
@@ -39,6 +50,12 @@ struct Head {
 
 impl Round<'_> {
     pub(super) fn append(&mut self, draft: &Draft) -> Attempt<Appended> {
+        if self.passing.has(draft.room) {
+            self.passing.reserve(self.file, draft.room)?;
+            let user_count = self.rosters.count(draft.room);
+            let passed = self.passing.append(draft, self.now, user_count, &mut self.events);
+            return Ok(passed.ok_or(StoreError::RoomUnknown)?);
+        }
         if let Some(id) = &draft.id
             && let Some(offset) = self.seen(draft, id)?
         {
@@ -53,12 +70,11 @@ impl Round<'_> {
     }
 
     pub(super) fn enter(&mut self, claim: &Claim, after: Option<u64>) -> Attempt<Entered> {
-        let room = self
-            .file
-            .prepare_cached("SELECT key, first_offset, last_offset FROM room WHERE id = ?1")?
-            .query_row([claim.room.as_bytes()], |r| Ok((r.get::<_, i64>(0)?, row::number(r, 1)?, row::number(r, 2)?)))
-            .optional()?;
-        let (key, first, last) = room.ok_or(StoreError::RoomUnknown)?;
+        let log = match self.passing.log(claim.room) {
+            Some(log) => log,
+            None => log(self.file, claim.room)?.ok_or(StoreError::RoomUnknown)?,
+        };
+        let Log { key, first, last, history } = log;
         if after.is_some_and(|after| after > last) {
             return Err(StoreError::AfterPastEnd { last }.into());
         }
@@ -69,7 +85,7 @@ impl Round<'_> {
         let announced = added == 1 && self.rosters.enter(claim);
         let (first, last) =
             if announced { self.notify(claim, Kind::Enter)?.unwrap_or((first, last)) } else { (first, last) };
-        Ok(Entered { last, first, announced, user_count: self.rosters.count(claim.room) })
+        Ok(Entered { last, first, announced, user_count: self.rosters.count(claim.room), history })
     }
 
     /// Unknown leases and rooms are ignored.
@@ -90,6 +106,12 @@ impl Round<'_> {
     /// Appends what the server has to say of somebody; answers the oldest and the newest offset.
     fn notify(&mut self, claim: &Claim, kind: Kind) -> rusqlite::Result<Option<(u64, u64)>> {
         let Some(text) = kind.notice(&claim.name, self.locale) else { return Ok(None) };
+        if self.passing.has(claim.room) {
+            self.passing.reserve(self.file, claim.room)?;
+            let user_count = self.rosters.count(claim.room);
+            let offset = self.passing.notify(claim.room, (kind, text), self.now, user_count, &mut self.events);
+            return Ok(offset.map(|offset| (offset + 1, offset)));
+        }
         let Some(head) = self.advance(claim.room)? else { return Ok(None) };
         let first = self.write(&head, claim.room, kind, NOTICE_SENDER, text.into(), None)?;
         Ok(Some((first, head.offset)))
@@ -161,4 +183,24 @@ impl Round<'_> {
         self.events.push(Event::Entry(Arc::new(entry)));
         upkeep::after_append(self.file, head.key, head.first, offset, self.keep_entries)
     }
+}
+
+/// From where to where a room's log reaches by its row.
+pub(super) fn log(file: &Connection, room: RoomId) -> rusqlite::Result<Option<Log>> {
+    file.prepare_cached("SELECT key, first_offset, last_offset, history FROM room WHERE id = ?1")?
+        .query_row([room.as_bytes()], |r| {
+            Ok(Log {
+                key: r.get(0)?,
+                first: row::number(r, 1)?,
+                last: row::number(r, 2)?,
+                history: row::history(r, 3)?,
+            })
+        })
+        .optional()
+}
+
+/// The time of an entry behind one of that time. It is not before it, unless a wrong clock has dated that one. The
+/// same as in [`Round::advance`].
+pub(super) fn not_before(last_at: i64, now: i64) -> i64 {
+    if last_at > now.saturating_add(AHEAD_MAX_MS) { now } else { last_at.max(now) }
 }

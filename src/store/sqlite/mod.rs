@@ -8,7 +8,7 @@
 //! before belongs to a dead process, and ends it while opening. No clock, no expiry, no counter that could be left
 //! behind.
 //!
-//! Invariants: what was answered is committed; a transaction that fails leaves nothing behind, neither in the file
+//! Invariants: what was answered is committed, or in the order of a room that keeps nothing; a transaction that fails leaves nothing behind, neither in the file
 //! nor in memory; a presence row is in the file exactly when its lease is in a roster of the server's writer.
 
 mod accounts;
@@ -31,6 +31,7 @@ mod logins;
 mod meters;
 mod news;
 mod pace;
+mod passing;
 mod place;
 mod reader;
 mod rhythm;
@@ -62,6 +63,7 @@ use self::health::Health;
 use self::inquiries::Inquiries;
 use self::known::Known;
 use self::meters::Meters;
+use self::passing::Ends;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
@@ -118,6 +120,7 @@ struct Shared {
     readers: Readers,
     inquiries: Inquiries,
     known: Known,
+    passing: Ends,
     health: Health,
     meters: Arc<Meters>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -151,8 +154,9 @@ impl Sqlite {
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
         let meters = Arc::<Meters>::default();
-        let (health, known) = (Health::new(Arc::clone(&meters)), Known::default());
-        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone(), known.clone());
+        let (health, known, passing) = (Health::new(Arc::clone(&meters)), Known::default(), Ends::default());
+        let told = (known.clone(), passing.clone());
+        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone(), told);
         let writer = writer.map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -170,6 +174,7 @@ impl Sqlite {
                 readers: Readers::new(database),
                 inquiries: Inquiries::default(),
                 known,
+                passing,
                 health,
                 meters,
                 thread: Mutex::new(Some(thread)),

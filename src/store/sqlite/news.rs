@@ -6,6 +6,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::passing::Passing;
 use super::rosters::Rosters;
 use super::row;
 use super::skipped::readable;
@@ -41,11 +42,12 @@ impl News {
         &mut self,
         file: &Connection,
         rosters: &mut Rosters,
+        passing: &mut Passing,
         events: &mut Vec<Event>,
     ) -> rusqlite::Result<()> {
         let version = version(file)?;
         if version != self.version {
-            self.read(file, rosters, events)?;
+            self.read(file, rosters, passing, events)?;
             self.version = version;
         }
         Ok(())
@@ -56,13 +58,14 @@ impl News {
         &mut self,
         file: &Connection,
         rosters: &mut Rosters,
+        passing: &mut Passing,
         events: &mut Vec<Event>,
     ) -> rusqlite::Result<()> {
         let mut changes = file.prepare_cached("SELECT seq, kind, subject FROM change WHERE seq > ?1 ORDER BY seq")?;
         let mut changes = changes.query([self.seen])?;
         while let Some(change) = changes.next()? {
             self.seen = change.get(0)?;
-            let event = event(file, rosters, change);
+            let event = event(file, rosters, passing, change);
             events.extend(readable(event, "change", || Ok(self.seen.to_string()))?.flatten());
         }
         Ok(())
@@ -81,13 +84,23 @@ pub(super) fn tell(file: &Connection, told: Told<'_>, now: i64) -> rusqlite::Res
         .map(drop)
 }
 
-fn event(file: &Connection, rosters: &mut Rosters, change: &Row<'_>) -> rusqlite::Result<Option<Event>> {
+fn event(
+    file: &Connection,
+    rosters: &mut Rosters,
+    passing: &mut Passing,
+    change: &Row<'_>,
+) -> rusqlite::Result<Option<Event>> {
     match change.get_ref(1)?.as_str()? {
         // A room that is gone meanwhile has a later row of its own.
-        "room" => Ok(room(file, row::room_id(change, 2)?, rosters)?.map(Event::Room)),
+        "room" => {
+            let id = row::room_id(change, 2)?;
+            passing.learn(file, id)?;
+            Ok(room(file, id, rosters, passing)?.map(Event::Room))
+        }
         "room-deleted" => {
             let room = row::room_id(change, 2)?;
             rosters.forget(room);
+            passing.forget(room);
             Ok(Some(Event::RoomDeleted(room)))
         }
         "sessions-ended" => Ok(Some(Event::SessionsEnded(row::parsed(change, 2)?))),
@@ -95,11 +108,14 @@ fn event(file: &Connection, rosters: &mut Rosters, change: &Row<'_>) -> rusqlite
     }
 }
 
-fn room(file: &Connection, id: RoomId, rosters: &Rosters) -> rusqlite::Result<Option<Room>> {
-    file.prepare_cached("SELECT id, name, last_offset, last_at, created_at FROM room WHERE id = ?1")?
+fn room(file: &Connection, id: RoomId, rosters: &Rosters, passing: &Passing) -> rusqlite::Result<Option<Room>> {
+    let mut room = file
+        .prepare_cached("SELECT id, name, last_offset, last_at, created_at, history FROM room WHERE id = ?1")?
         .query_row([id.as_bytes()], |r| row::room_of(r, || Ok(rosters.count(id))))
-        .optional()
-        .map(Option::flatten)
+        .optional()?
+        .flatten();
+    room.iter_mut().for_each(|room| passing.complete(room));
+    Ok(room)
 }
 
 fn version(file: &Connection) -> rusqlite::Result<i64> {

@@ -7,18 +7,23 @@ use super::fault::Attempt;
 use super::news::{Told, tell};
 use super::reader::Lane;
 use super::{Sqlite, row};
-use crate::chat::{Name, Room, RoomId, RoomName};
+use crate::chat::{History, Name, Room, RoomId, RoomName};
 use crate::store::{Result, StoreError};
 
 impl Sqlite {
     /// See [`crate::store::Store::rooms`].
     pub async fn rooms(&self) -> Result<Vec<Room>> {
-        let alive = self.people_are_alive();
+        let (alive, passing) = (self.people_are_alive(), self.shared.passing.clone());
         self.read_with(Lane::Page, move |file| {
             let sql = format!("SELECT {} FROM room ORDER BY last_at DESC, key DESC", row::ROOM_COLUMNS);
             let mut rooms = file.prepare_cached(&sql)?;
             let rooms = rooms.query_map([], |r| row::room(r, alive))?;
-            Ok(rooms.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?)
+            let mut rooms: Vec<Room> =
+                rooms.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()?;
+            if passing.complete(&mut rooms) {
+                rooms.sort_by_key(|room| std::cmp::Reverse(room.last_at));
+            }
+            Ok(rooms)
         })
         .await
     }
@@ -26,17 +31,21 @@ impl Sqlite {
     /// See [`crate::store::Store::room`].
     pub async fn room(&self, id: RoomId) -> Result<Option<Room>> {
         let alive = self.people_are_alive();
-        self.read_with(Lane::Page, move |file| Ok(room(file, id, alive)?)).await
+        let mut room = self.read_with(Lane::Page, move |file| Ok(room(file, id, alive)?)).await?;
+        self.shared.passing.complete(&mut room);
+        Ok(room)
     }
 
     /// See [`crate::store::Store::rooms_of`].
     pub async fn rooms_of(&self, ids: Vec<RoomId>) -> Result<Vec<Room>> {
         let alive = self.people_are_alive();
-        self.read_with(Lane::Node, move |file| {
+        let rooms = self.read_with(Lane::Node, move |file| {
             let found = ids.into_iter().map(|id| room(file, id, alive)).filter_map(rusqlite::Result::transpose);
-            Ok(found.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
+            Ok(found.collect::<rusqlite::Result<Vec<Room>>>()?)
+        });
+        let mut rooms = rooms.await?;
+        self.shared.passing.complete(&mut rooms);
+        Ok(rooms)
     }
 
     /// See [`crate::store::Store::members`].
@@ -53,6 +62,11 @@ impl Sqlite {
 
     /// See [`crate::store::Store::create_room`].
     pub async fn create_room(&self, name: RoomName) -> Result<Room> {
+        self.create_room_with(name, History::On).await
+    }
+
+    /// See [`crate::store::Store::create_room_with`].
+    pub async fn create_room_with(&self, name: RoomName, history: History) -> Result<Room> {
         let (id, limit) = (RoomId::new(Uuid::new_v4()), self.shared.rooms_max);
         self.change(move |file, now| {
             let rooms = file.query_row("SELECT count(*) FROM room", [], |r| row::number(r, 0))?;
@@ -60,11 +74,11 @@ impl Sqlite {
                 return Err(StoreError::TooManyRooms { limit }.into());
             }
             file.execute(
-                "INSERT INTO room (id, name, created_at, last_at) VALUES (?1, ?2, ?3, ?3)",
-                params![id.as_bytes(), name.as_str(), now],
+                "INSERT INTO room (id, name, created_at, last_at, history) VALUES (?1, ?2, ?3, ?3, ?4)",
+                params![id.as_bytes(), name.as_str(), now, history == History::On],
             )?;
             tell(file, Told::Room(id), now)?;
-            Ok(Room { id, name: name.clone(), user_count: 0, last_offset: 0, last_at: now, created_at: now })
+            Ok(Room { id, name: name.clone(), user_count: 0, last_offset: 0, last_at: now, created_at: now, history })
         })
         .await
     }
@@ -72,13 +86,15 @@ impl Sqlite {
     /// See [`crate::store::Store::rename_room`].
     pub async fn rename_room(&self, id: RoomId, name: RoomName) -> Result<Room> {
         let alive = self.people_are_alive();
-        self.change(move |file, now| {
+        let room = self.change(move |file, now| {
             file.execute("UPDATE room SET name = ?2 WHERE id = ?1", params![id.as_bytes(), name.as_str()])?;
             let room = room(file, id, alive)?.ok_or(StoreError::RoomUnknown)?;
             tell(file, Told::Room(id), now)?;
             Ok(room)
-        })
-        .await
+        });
+        let mut room = room.await?;
+        self.shared.passing.complete([&mut room]);
+        Ok(room)
     }
 
     /// See [`crate::store::Store::delete_room`]. The entries, which may be many, are removed a few at a time later;

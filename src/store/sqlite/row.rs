@@ -7,7 +7,7 @@ use rusqlite::types::Type;
 
 use super::place;
 use super::skipped::readable;
-use crate::chat::{Entry, Invalid, Kind, Name, Room, RoomId};
+use crate::chat::{Entry, History, Invalid, Kind, Name, Room, RoomId};
 use crate::store::{Account, Secret};
 
 /// A text that has to be valid, such as a name.
@@ -25,6 +25,10 @@ pub(super) fn room_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomId> 
 /// An offset or a number of entries. SQLite's integers are signed; these are never negative.
 pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
+pub(super) fn history(row: &Row<'_>, column: usize) -> rusqlite::Result<History> {
+    Ok(if row.get(column)? { History::On } else { History::Off })
 }
 
 pub(super) const ENTRY_COLUMNS: &str = "place, kind, sender, message, user_count, id, sent_at";
@@ -63,15 +67,15 @@ const fn kind(number: i64) -> Kind {
     }
 }
 
-pub(super) const ROOM_COLUMNS: &str = "id, name, last_offset, last_at, created_at,
+pub(super) const ROOM_COLUMNS: &str = "id, name, last_offset, last_at, created_at, history,
     (SELECT count(DISTINCT presence.name) FROM presence WHERE presence.room = room.key)";
 
 /// A room out of [`ROOM_COLUMNS`], if it can be read; nobody is in it where the people of the file are not `alive`.
 pub(super) fn room(row: &Row<'_>, alive: bool) -> rusqlite::Result<Option<Room>> {
-    room_of(row, || if alive { row.get(5) } else { Ok(0) })
+    room_of(row, || if alive { row.get(6) } else { Ok(0) })
 }
 
-/// A room out of the first five of [`ROOM_COLUMNS`], if it can be read.
+/// A room out of the first six of [`ROOM_COLUMNS`], if it can be read.
 pub(super) fn room_of(
     row: &Row<'_>,
     user_count: impl FnOnce() -> rusqlite::Result<u32>,
@@ -84,6 +88,7 @@ pub(super) fn room_of(
             last_offset: number(row, 2)?,
             last_at: row.get(3)?,
             created_at: row.get(4)?,
+            history: history(row, 5)?,
         })
     };
     readable(read(), "room", || Ok(room_id(row, 0).map_or_else(|_| "of a damaged id".into(), |id| id.to_string())))

@@ -13,7 +13,7 @@ use super::OpenError;
 const APPLICATION_ID: i64 = 0x5352_4e47;
 
 /// Step n leads from version n to n + 1.
-const STEPS: &[&str] = &[FIRST, KEPT];
+const STEPS: &[&str] = &[FIRST, KEPT, PASSING];
 
 const FIRST: &str = "
 -- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
@@ -113,6 +113,13 @@ CREATE TABLE kept (
 ) STRICT, WITHOUT ROWID;
 ";
 
+const PASSING: &str = "
+-- Whether what is said in the room is kept. Where it is not, `last_offset` is how far offsets may have been given out,
+-- and `first_offset` is the one behind it.
+ALTER TABLE room ADD COLUMN history INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX room_without_history ON room (id) WHERE history = 0;
+";
+
 /// Brings the file to the newest version.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     for version in version(connection, path)?..STEPS.len() as i64 {
@@ -182,6 +189,20 @@ mod tests {
         assert_eq!(user_version(&file), 1);
         migrate(&mut file, Path::new("x")).unwrap();
         newest(&mut file, Path::new("x")).unwrap();
+    }
+
+    #[test]
+    fn rooms_of_an_older_file_keep_their_history() {
+        let mut file = Connection::open_in_memory().unwrap();
+        step(&mut file, 0).unwrap();
+        step(&mut file, 1).unwrap();
+        let made = "INSERT INTO room (id, name, created_at, last_offset, last_at) VALUES (x'01', 'old', 5, 7, 6)";
+        file.execute(made, []).unwrap();
+        migrate(&mut file, Path::new("x")).unwrap();
+        let room = file.query_row("SELECT name, first_offset, last_offset, history FROM room", [], |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, bool>(3)?))
+        });
+        assert_eq!(room.unwrap(), ("old".to_owned(), 1, 7, true));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::Settings;
-use super::batch::Books;
+use super::batch::{Books, Done};
 use super::command::{Claim, Command, Message};
 use super::doubt::Doubt;
 use super::fault::unavailable;
@@ -23,6 +23,7 @@ use super::health::{Health, Report};
 use super::known::Known;
 use super::news::News;
 use super::pace::Pace;
+use super::passing::{Ends, Passing};
 use super::rhythm::Rhythm;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
@@ -77,12 +78,14 @@ impl Writer {
         settings: &Settings,
         rhythm: Rhythm,
         health: Health,
-        known: Known,
+        (known, passing): (Known, Ends),
     ) -> rusqlite::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             books: Books {
                 news: News::from_now(&file)?,
+                // Behind the news: a room made in between is found by both.
+                passing: if lock.is_some() { Passing::of(&file, passing)? } else { Passing::default() },
                 file,
                 rosters: Rosters::default(),
                 clock: rhythm.clock.clone(),
@@ -125,6 +128,9 @@ impl Writer {
             tracing::warn!(leases = self.owed.len(), "some presence could not be ended; the next start will do it");
         }
         if self.lock.is_some() {
+            if let Err(cause) = self.books.passing.park(&mut self.books.file) {
+                tracing::debug!(%cause, "offsets of rooms without a history are skipped at the next start");
+            }
             // Only for one whole file, which is easier to copy; a command line that reads just now may prevent it.
             let _ = self.books.file.busy_timeout(Duration::ZERO);
             let _ = self.books.file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -166,14 +172,17 @@ impl Writer {
     /// Commits a batch and answers it. False when the file cannot be written.
     fn commit(&mut self, mut batch: Vec<Command>) -> bool {
         let (began, commands) = (Instant::now(), batch.len());
-        let outcome = self.books.commit(&mut batch).inspect(|events| self.forget(events));
+        let Done { events, written } = self.books.commit(&mut batch);
         let took = began.elapsed();
+        self.forget(&events);
         self.pace.committed(commands, took);
-        let failure = outcome.as_ref().err().map(unavailable);
-        self.report.note(failure.as_ref());
+        let failure = written.as_ref().and_then(|written| written.as_ref().err()).map(unavailable);
         let committed = failure.is_none().then(Instant::now);
-        if committed.is_some() {
-            self.report.meters().committed(commands, took);
+        if written.is_some() {
+            self.report.note(failure.as_ref());
+            if committed.is_some() {
+                self.report.meters().committed(commands, took);
+            }
         }
         for command in batch {
             match command {
@@ -194,7 +203,8 @@ impl Writer {
                 Command::Leave(_) => {}
             }
         }
-        outcome.map(|events| self.tell(events)).is_ok()
+        self.tell(events);
+        failure.is_none()
     }
 
     /// Tries the leaves that could not be written, apart from other commands: these must not fail with them.

@@ -41,7 +41,8 @@ export const invite = (role: Role, hours: number) => post<Invitation>('/chat/inv
 
 export const rooms = () => get<Room[]>('/chat/rooms');
 export const room = (roomId: string) => get<Room>(roomUrl(roomId));
-export const createRoom = (name: string) => post<Room>('/chat/room', { name });
+export const createRoom = (name: string, keeps: boolean) =>
+  post<Room>('/chat/room', { name, ...(keeps ? {} : { history: 'off' }) });
 export const renameRoom = (roomId: string, name: string) => call<Room>('PATCH', roomUrl(roomId), { name });
 export const deleteRoom = (roomId: string) => call<void>('DELETE', roomUrl(roomId));
 export const members = (roomId: string) => get<Members>(`${roomUrl(roomId)}/members`);

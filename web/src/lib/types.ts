@@ -32,6 +32,8 @@ export interface Room {
   lastOffset: number;
   lastAt: number | null;
   createdAt: number;
+  /** Only where it is off: what is said is never written. */
+  history?: 'off';
 }
 
 export interface Entry {

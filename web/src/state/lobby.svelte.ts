@@ -95,7 +95,8 @@ export class Lobby {
     this.#judging = true;
     try {
       for (;;) {
-        const rooms = [...this.rooms.byId.values()].filter((r) => r.roomId !== this.openRoom);
+        // What was said where nothing is kept cannot be asked for.
+        const rooms = [...this.rooms.byId.values()].filter((r) => r.roomId !== this.openRoom && r.history !== 'off');
         const suspect = unread.suspects(this.marks, rooms)[0];
         if (!suspect) return;
         const from = this.marks.read[suspect.roomId] ?? 0;

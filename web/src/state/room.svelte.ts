@@ -37,6 +37,8 @@ export class OpenRoom {
     const last = this.log.entries.at(-1);
     return last && (!room || last.offset > room.lastOffset) ? last.userCount : (room?.userCount ?? 0);
   });
+  /** What is said here is never written. */
+  passing = $derived.by(() => this.#lobby.room(this.roomId)?.history === 'off');
   #me: string;
   #connection: Connection;
   #post: Post;

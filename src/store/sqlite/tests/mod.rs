@@ -7,6 +7,7 @@ mod crash;
 mod lanes;
 mod log;
 mod model;
+mod passing;
 mod presence;
 mod retention;
 mod trouble;
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 use super::reader::Lane;
 use super::rhythm::{Rhythm, steady_clock, wall_clock};
 use super::{Mode, OpenError, Settings, Sqlite};
-use crate::chat::{Draft, Entry, LeaseId, Locale, Name, Room, RoomId};
+use crate::chat::{Draft, Entry, History, LeaseId, Locale, Name, Room, RoomId};
 use crate::store::{Appended, Entered, Pending, Result, Slice, settled};
 
 /// A folder, the store in it, and its clocks.
@@ -76,6 +77,11 @@ impl House {
 
     async fn room(&self) -> RoomId {
         self.store.create_room("사랑방".parse().unwrap()).await.unwrap().id
+    }
+
+    /// A room without a history.
+    async fn passing_room(&self) -> RoomId {
+        self.store.create_room_with("사랑방".parse().unwrap(), History::Off).await.unwrap().id
     }
 
     async fn say(&self, room: RoomId, who: &str, text: &str) -> Result<u64> {

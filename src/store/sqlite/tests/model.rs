@@ -47,7 +47,7 @@ impl Model {
         if announced {
             self.note(Kind::Enter);
         }
-        Entered { last: self.log.len() as u64, first: 1, announced, user_count: self.people() }
+        Entered { last: self.log.len() as u64, first: 1, announced, user_count: self.people(), history: History::On }
     }
 
     fn leave(&mut self, who: usize, lease: u64) {

@@ -2,7 +2,7 @@ use super::*;
 use crate::store::StoreError;
 
 /// Lets the file grow no further than it is, or again as it likes.
-async fn disk_is_full(house: &House, full: bool) {
+pub(super) async fn disk_is_full(house: &House, full: bool) {
     let limit = move |file: &rusqlite::Connection, _: i64| {
         let pages: i64 = file.query_row("PRAGMA page_count", [], |r| r.get(0))?;
         let most = if full { pages } else { i64::from(u32::MAX) - 1 };
@@ -12,7 +12,7 @@ async fn disk_is_full(house: &House, full: bool) {
     house.store.change(limit).await.unwrap();
 }
 
-fn is_unavailable<T>(answer: &Result<T>) -> bool {
+pub(super) fn is_unavailable<T>(answer: &Result<T>) -> bool {
     matches!(answer, Err(StoreError::Unavailable(cause)) if cause.contains("full"))
 }
 

@@ -1,0 +1,252 @@
+use super::trouble::{disk_is_full, is_unavailable};
+use super::*;
+use crate::chat::Kind;
+use crate::store::{Event, StoreError};
+
+/// Everything that is told, from now on.
+fn listen(house: &House) -> Arc<Mutex<Vec<Event>>> {
+    let (mut tail, heard) = (house.store.tail().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let hears = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Some(events) = tail.next().await {
+            hears.lock().unwrap().extend(events);
+        }
+    });
+    heard
+}
+
+/// What a room was told, once it is `count` entries.
+async fn told(heard: &Mutex<Vec<Event>>, room: RoomId, count: usize) -> Vec<Arc<Entry>> {
+    let of_room = |event: &Event| match event {
+        Event::Entry(entry) if entry.room_id == room => Some(Arc::clone(entry)),
+        _ => None,
+    };
+    for _ in 0..2_000 {
+        let told: Vec<_> = heard.lock().unwrap().iter().filter_map(of_room).collect();
+        assert!(told.len() <= count, "{told:?}");
+        if told.len() == count {
+            return told;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{count} entries were never told: {:?}", heard.lock().unwrap());
+}
+
+/// A number that changes with every commit of the writer.
+fn version(beside: &rusqlite::Connection) -> i64 {
+    beside.pragma_query_value(None, "data_version", |r| r.get(0)).unwrap()
+}
+
+fn beside(house: &House) -> rusqlite::Connection {
+    rusqlite::Connection::open(house.folder.path().join("sarangbang.db")).unwrap()
+}
+
+async fn said_by(house: &House, room: RoomId, who: &str, id: &str) -> Result<Appended> {
+    settled(house.store.append(draft(room, who, "x", Some(id)))).await
+}
+
+#[tokio::test]
+async fn coming_speaking_and_going_have_one_order_with_counts() {
+    let house = House::new();
+    let heard = listen(&house);
+    let room = house.passing_room().await;
+    let a = house.entering(room, "a", 1);
+    let first = house.store.append(draft(room, "a", "one", None));
+    let b = house.entering(room, "b", 2);
+    let second_tab = house.entering(room, "b", 3);
+    let second = house.store.append(draft(room, "b", "two", Some("my-id")));
+    house.leave(room, "a", 1);
+    let third = house.store.append(draft(room, "b", "three", None));
+    let entered = |last, announced, user_count| {
+        Ok(Entered { last, first: last + 1, announced, user_count, history: History::Off })
+    };
+    assert_eq!((settled(a).await, settled(first).await), (entered(1, true, 1), new(2)));
+    assert_eq!((settled(b).await, settled(second_tab).await), (entered(3, true, 2), entered(3, false, 2)));
+    assert_eq!((settled(second).await, settled(third).await), (new(4), new(6)));
+    let told = told(&heard, room, 6).await;
+    assert_eq!(offsets(&told), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(counts(&told), [1, 1, 2, 2, 1, 1]);
+    let kinds: Vec<_> = told.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [Kind::Enter, Kind::Talk, Kind::Enter, Kind::Talk, Kind::Quit, Kind::Talk]);
+    assert_eq!((&*told[3].id, &*told[3].message, &*told[3].sender), ("my-id", "two", "b"));
+    assert_eq!((&*told[5].id, &*told[4].sender), (&*format!("{room}-6"), "[알림]"));
+    assert!(told.is_sorted_by_key(|entry| entry.sent_at));
+    let now = house.store.room(room).await.unwrap().unwrap();
+    assert_eq!((now.last_offset, now.last_at, now.user_count, now.history), (6, told[5].sent_at, 1, History::Off));
+}
+
+#[tokio::test]
+async fn speaking_writes_nothing_and_there_is_nothing_to_read() {
+    let house = House::new();
+    let (room, other) = (house.passing_room().await, house.room().await);
+    house.say(other, "a", "kept").await.unwrap();
+    house.enter(room, "a", 1).await.unwrap();
+    // The sweep writes nothing either, as nothing is old; it has a transaction all the same.
+    let (file, log) = (beside(&house), house.folder.path().join("sarangbang.db-wal"));
+    let before = (version(&file), std::fs::metadata(&log).unwrap().len());
+    for n in 0..500 {
+        assert_eq!(house.say(room, "a", "one secret").await, Ok(n + 2));
+    }
+    assert_eq!((version(&file), std::fs::metadata(&log).unwrap().len()), before);
+    for slice in [
+        house.all(room).await,
+        house.store.oldest(room, 3, 10).await.unwrap(),
+        house.store.newest(room, None, 10).await.unwrap(),
+    ] {
+        assert_eq!((slice.entries.len(), slice.first, slice.last, slice.history), (0, 502, 501, History::Off));
+    }
+    house.store.close().await;
+    for name in ["sarangbang.db", "sarangbang.db-wal"] {
+        let bytes = std::fs::read(house.folder.path().join(name)).unwrap_or_default();
+        assert!(memchr::memmem::find(&bytes, b"one secret").is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ends_in_order_goes_on_where_it_was_and_one_that_is_killed_behind_its_block() {
+    let mut house = House::new();
+    let room = house.passing_room().await;
+    house.enter(room, "a", 1).await.unwrap();
+    assert_eq!(house.say(room, "a", "x").await, Ok(2));
+    // What a kill would leave: a copy of the files while the server runs.
+    let killed = tempfile::tempdir().unwrap();
+    for name in ["sarangbang.db", "sarangbang.db-wal"] {
+        std::fs::copy(house.folder.path().join(name), killed.path().join(name)).unwrap();
+    }
+    house.restart().await;
+    let after = |last| settled(house.store.enter(room, name("a"), LeaseId(2), Some(last)));
+    assert_eq!(after(3).await, Err(StoreError::AfterPastEnd { last: 2 }));
+    let back = after(2).await.unwrap();
+    assert_eq!((back.last, back.announced, back.user_count), (3, true, 1), "the dead have left without a word");
+    assert_eq!(house.say(room, "a", "x").await, Ok(4));
+
+    let store = open(killed.path(), Mode::Serve, &house.settings, &house.clocks).unwrap();
+    let resumed = settled(store.enter(room, name("b"), LeaseId(1), Some(2))).await.unwrap();
+    assert_eq!(resumed.user_count, 1);
+    assert!(resumed.last > 1 << 16, "{resumed:?}");
+    assert_eq!(settled(store.append(draft(room, "b", "x", None))).await, new(resumed.last + 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn more_than_a_block_of_offsets_is_given_out_without_a_hole() {
+    let house = House::with(Settings { queue_max: 100_000, ..settings() });
+    let room = house.passing_room().await;
+    let groups: Vec<_> = (0..2_200).map(|_| house.store.append_all(vec![draft(room, "a", "x", None); 32])).collect();
+    let mut last = 0;
+    for group in groups {
+        for appended in settled(group).await.unwrap() {
+            last += 1;
+            assert_eq!(appended.offset, last);
+        }
+    }
+    assert_eq!(last, 2_200 * 32);
+}
+
+#[tokio::test]
+async fn a_message_sent_twice_is_answered_with_its_first_offset_until_the_server_ends() {
+    let mut house = House::new();
+    let (room, other) = (house.passing_room().await, house.passing_room().await);
+    let again = Ok(Appended { offset: 1, duplicate: true });
+    assert_eq!((said_by(&house, room, "a", "1").await, said_by(&house, room, "a", "1").await), (new(1), again));
+    assert_eq!(said_by(&house, room, "b", "1").await, new(2), "the id belongs to its sender");
+    assert_eq!(said_by(&house, other, "a", "1").await, new(1), "and to its room");
+    house.restart().await;
+    assert_eq!(said_by(&house, room, "a", "1").await, new(3));
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_nobody_who_speaks_where_nothing_is_kept() {
+    let house = House::new();
+    let heard = listen(&house);
+    let (room, kept) = (house.passing_room().await, house.room().await);
+    house.enter(room, "a", 1).await.unwrap();
+    disk_is_full(&house, true).await;
+    let mut filled = 0;
+    while house.say(kept, "a", "x").await.is_ok() {
+        filled += 1;
+    }
+    assert_eq!(house.say(room, "a", "alone").await, Ok(2));
+    assert!(is_unavailable(&house.store.ready().await), "that this works says nothing of the disk");
+    // In one batch with what cannot be written, before it and behind it.
+    let before = house.store.append(draft(room, "a", "before", None));
+    let lost = house.store.append(draft(kept, "a", "lost", None));
+    let entering = house.entering(room, "b", 2);
+    let mixed = house.store.append_all(vec![draft(room, "a", "lost", Some("1")), draft(kept, "a", "lost", None)]);
+    let after = house.store.append_all(vec![draft(room, "a", "after", Some("1")), draft(room, "a", "after", None)]);
+    assert_eq!(settled(before).await, new(3));
+    assert!(is_unavailable(&settled(lost).await) && is_unavailable(&settled(entering).await));
+    assert!(is_unavailable(&settled(mixed).await));
+    let offsets_of = |answer: Result<Vec<Appended>>| answer.unwrap().iter().map(|said| said.offset).collect::<Vec<_>>();
+    assert_eq!(offsets_of(settled(after).await), [4, 5], "what failed has taken no offset");
+    disk_is_full(&house, false).await;
+    house.leave(room, "a", 1);
+    let told = told(&heard, room, 6).await;
+    assert_eq!(offsets(&told), [1, 2, 3, 4, 5, 6], "after {filled} that were kept");
+    assert_eq!(counts(&told), [1, 1, 1, 1, 1, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_fails_by_itself_takes_no_offset_in_a_room_without_a_history() {
+    let house = House::new();
+    let (room, broken) = (house.passing_room().await, house.room().await);
+    house.say(broken, "a", "x").await.unwrap();
+    let poison = "INSERT INTO entry SELECT place + 1, kind, sender, message, user_count, id, sent_at FROM entry";
+    house.store.change(|file, _| Ok(file.execute(poison, [])?)).await.unwrap();
+    let busy = house.hold();
+    let entering = house.entering(room, "a", 1);
+    let lost = house.store.append_all(vec![draft(room, "a", "lost", Some("1")), draft(broken, "a", "lost", None)]);
+    let after = house.store.append(draft(room, "a", "after", Some("1")));
+    drop(busy);
+    assert_eq!(settled(entering).await.unwrap().last, 1);
+    assert!(matches!(settled(lost).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(settled(after).await, new(2));
+    assert_eq!(house.store.room(room).await.unwrap().unwrap().last_offset, 2);
+}
+
+#[tokio::test]
+async fn rooms_are_renamed_and_deleted_as_ever_and_by_the_command_line_beside_the_server_too() {
+    let house = House::new();
+    let mut tail = house.store.tail().unwrap();
+    let (room, admin) = (house.passing_room().await, house.admin());
+    house.enter(room, "a", 1).await.unwrap();
+    house.say(room, "a", "x").await.unwrap();
+    let renamed = house.store.rename_room(room, "other".parse().unwrap()).await.unwrap();
+    assert_eq!((renamed.last_offset, renamed.history), (2, History::Off));
+    let beside = admin.create_room_with("beside".parse().unwrap(), History::Off).await.unwrap();
+    assert_eq!(house.say(beside.id, "a", "x").await, Ok(1));
+    assert_eq!(house.all(beside.id).await.history, History::Off);
+    let newest_first: Vec<_> = house.store.rooms().await.unwrap().into_iter().map(|room| room.id).collect();
+    assert_eq!(newest_first, [beside.id, room]);
+
+    house.store.delete_room(room).await.unwrap();
+    assert_eq!(house.say(room, "a", "x").await, Err(StoreError::RoomUnknown));
+    assert_eq!(house.store.read(room, 0, 1, 1).await.unwrap_err(), StoreError::RoomUnknown);
+    admin.delete_room(beside.id).await.unwrap();
+    loop {
+        let events = tail.next().await.unwrap();
+        if events.iter().any(|event| matches!(event, Event::RoomDeleted(id) if *id == beside.id)) {
+            break;
+        }
+    }
+    assert_eq!(house.say(beside.id, "a", "x").await, Err(StoreError::RoomUnknown));
+    assert_eq!(house.enter(beside.id, "a", 2).await, Err(StoreError::RoomUnknown));
+}
+
+#[tokio::test]
+async fn retention_and_the_look_for_damage_have_nothing_to_do_there() {
+    let house = House::with(Settings { keep_entries: Some(1), keep_days: Some(1), ..settings() });
+    let (room, kept) = (house.passing_room().await, house.room().await);
+    for _ in 0..20 {
+        house.say(kept, "a", "x").await.unwrap();
+        house.say(room, "a", "x").await.unwrap();
+    }
+    house.pass(20);
+    house.pass(20);
+    // Until a sweep has been through.
+    while house.all(kept).await.first < 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(house.say(room, "a", "x").await, Ok(21));
+    assert_eq!(house.store.examine().await.unwrap(), crate::store::Examined::Sound);
+}
