@@ -29,8 +29,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Wraps the reading end of a backend's channel.
-    pub(super) const fn new(batches: mpsc::Receiver<Vec<Event>>) -> Self {
+    /// Wraps the reading end of a channel: a backend's, or one whose news are made up.
+    pub const fn new(batches: mpsc::Receiver<Vec<Event>>) -> Self {
         Self { batches }
     }
 
