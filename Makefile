@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test tools check format lint fuzz bench bench-quick
+.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-micro bench-instructions
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -49,6 +49,12 @@ bench: bench-build ## Measure a fresh server against the ceiling, and write the 
 
 bench-quick: bench-build ## The same with small numbers and no table written: to see that it works
 	$(BUILT)/release/sarangbang bench standard --quick --runs 1 --ceiling $(BUILT)/release/examples/ceiling
+
+bench-micro: ## How long frames, rings and rounds take, in nanoseconds (criterion; three minutes on a quiet machine)
+	$(CARGO) bench --locked --bench codec --bench node
+
+bench-instructions: ## How many instructions they take, against benches/instructions.json (valgrind; ACCEPT=1 writes it)
+	$(CARGO) bench --locked --bench instructions -- $(if $(ACCEPT),--accept)
 
 .PHONY: bench-build
 bench-build:

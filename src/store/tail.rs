@@ -29,8 +29,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Wraps the reading end of a channel: a backend's, or that of a part of its news.
-    pub(crate) const fn new(batches: mpsc::Receiver<Vec<Event>>) -> Self {
+    /// Wraps the reading end of a channel: a backend's, that of a part of its news, or one whose news are made up.
+    pub const fn new(batches: mpsc::Receiver<Vec<Event>>) -> Self {
         Self { batches }
     }
 

@@ -154,6 +154,15 @@ fn a_storm_loses_nothing() {
     assert!(figure(&output, "last one back") > 0.0);
 }
 
+#[test]
+fn a_start_answers_with_all_that_is_in_the_store_also_after_a_kill() {
+    let output = bench(&["start", "--rooms", "20", "--entries", "3000"]);
+    for name in ["first answer", "first answer after kill -9"] {
+        assert!((1.0..10_000.0).contains(&figure(&output, name)), "{name}");
+    }
+    assert!(figure(&output, "log recovered then") > 100.0, "the server was killed while it wrote");
+}
+
 #[tokio::test]
 async fn a_running_server_is_found_by_its_data_and_its_rooms_are_as_before() {
     let server = Server::start().await;

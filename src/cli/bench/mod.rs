@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod spawn;
 mod standard;
+mod start;
 mod storm;
 mod target;
 mod wire;
@@ -64,6 +65,7 @@ enum Verb {
     Churn(Runs<churn::Churn>),
     History(Runs<history::History>),
     Storm(Runs<storm::Storm>),
+    Start(start::Starts),
     Standard(standard::Standard),
 }
 
@@ -89,6 +91,7 @@ impl Bench {
             Verb::Churn(runs) => runs.all("churn", place, runs.bench.need(), |to| runs.bench.once(to)).await,
             Verb::History(runs) => runs.all("history", place, history::History::need(), |to| runs.bench.once(to)).await,
             Verb::Storm(runs) => runs.all("storm", place, runs.bench.need(), |to| runs.bench.once(to)).await,
+            Verb::Start(verb) => verb.run().await,
             Verb::Standard(verb) => verb.run(place).await,
         }?;
         Ok(ExitCode::SUCCESS)

@@ -89,15 +89,24 @@ impl Report {
     }
 
     fn text(&self) -> String {
+        let head = format!("{} of {}, {}, every delivery checked: clean", self.bench, self.url, self.times());
+        format!("{head}\n{}", self.table())
+    }
+
+    /// How many runs there were.
+    pub(super) fn times(&self) -> String {
+        match self.runs.len() {
+            1 => "one run".to_owned(),
+            runs => format!("{runs} runs"),
+        }
+    }
+
+    /// Each figure in a line.
+    pub(super) fn table(&self) -> String {
         let cells =
             |line: &Line| [line.name.into(), told(line.median), told(line.min), told(line.max), line.unit.into()];
         let rows: Vec<[String; 5]> = self.lines().iter().map(cells).collect();
-        let runs = match self.runs.len() {
-            1 => "one run".to_owned(),
-            runs => format!("{runs} runs"),
-        };
-        let head = format!("{} of {}, {runs}, every delivery checked: clean", self.bench, self.url);
-        format!("{head}\n{}", table(["FIGURE", "MEDIAN", "MIN", "MAX", "UNIT"], &rows))
+        table(["FIGURE", "MEDIAN", "MIN", "MAX", "UNIT"], &rows)
     }
 }
 

@@ -2,11 +2,13 @@
 //! way; or the ceiling beside it.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::gauge::cores_of;
 use crate::auth::random_key;
@@ -31,29 +33,23 @@ pub(super) struct Spawned {
     pub(super) url: String,
     process: Child,
     /// Kept open: who writes to a closed pipe fails.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
     folder: Option<PathBuf>,
 }
 
 impl Spawned {
     /// A fresh server.
     pub(super) fn server(tls: bool) -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("sarangbang-bench-{}", random_key()));
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut command = alone(&std::env::current_exe()?);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SARANGBANG_")) {
-            command.env_remove(name);
-        }
-        for (name, value) in LIMITS {
-            command.env(format!("SARANGBANG_LIMITS__{name}"), value);
-        }
-        command.env("SARANGBANG_LOG__LEVEL", "error");
-        // Another server may have the port, and this one's process can be read.
-        command.env("SARANGBANG_OPERATOR__LISTEN", "off");
-        command.env("SARANGBANG_TLS__MODE", if tls { "self-signed" } else { "off" });
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data"));
-        command.current_dir(&folder);
+        let folder = temporary()?;
+        let command = serve(&folder.join("data"), "127.0.0.1:0", tls)?;
         Self::start(command, Some(folder))
+    }
+
+    /// A server on a data folder that is there, and stays. Its process begins here, and nothing is waited for.
+    pub(super) fn beginning(data: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let mut spawned = Self::spawn(serve(data, &address.to_string(), false)?, None)?;
+        spawned.url = format!("ws://{address}");
+        Ok(spawned)
     }
 
     /// The ceiling, by its path and its mode.
@@ -63,24 +59,42 @@ impl Spawned {
         Self::start(command, None)
     }
 
-    fn start(mut command: Command, folder: Option<PathBuf>) -> anyhow::Result<Self> {
+    fn start(command: Command, folder: Option<PathBuf>) -> anyhow::Result<Self> {
         let said = format!("{command:?}");
+        let mut spawned = Self::spawn(command, folder)?;
+        let mut line = String::new();
+        spawned.stdout.read_line(&mut line)?;
+        let Some(url) = line.trim().strip_prefix("ready ") else {
+            bail!("a server of the bench's own does not start: {said}");
+        };
+        spawned.url = url.replacen("http", "ws", 1);
+        Ok(spawned)
+    }
+
+    fn spawn(mut command: Command, folder: Option<PathBuf>) -> anyhow::Result<Self> {
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // The first start tells how to make an administrator.
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("cannot start {said}"))?;
+            .with_context(|| format!("cannot start {command:?}"))?;
         let stdout = process.stdout.take().context("the server has no stdout")?;
-        let mut spawned = Self { url: String::new(), process, _stdout: BufReader::new(stdout), folder };
-        let mut line = String::new();
-        spawned._stdout.read_line(&mut line)?;
-        let Some(url) = line.trim().strip_prefix("ready ") else {
-            bail!("a server of the bench's own does not start: {said}");
-        };
-        spawned.url = url.replacen("http", "ws", 1);
-        Ok(spawned)
+        Ok(Self { url: String::new(), process, stdout: BufReader::new(stdout), folder })
+    }
+
+    /// Ends the process in order, as SIGTERM does, and waits for its end.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("the server has no process id")?;
+        kill_process(pid, Signal::TERM).context("cannot stop the server")?;
+        let status = self.process.wait()?;
+        ensure!(status.success(), "the server did not end in order: {status}");
+        Ok(())
+    }
+
+    /// Whether the process has ended, and how.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().ok().flatten()
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -100,6 +114,32 @@ impl Drop for Spawned {
             let _ = std::fs::remove_dir_all(folder);
         }
     }
+}
+
+/// A folder that nobody else has. Whoever asked for it removes it.
+pub(super) fn temporary() -> anyhow::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("sarangbang-bench-{}", random_key()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// This binary as a server on a data folder, with limits out of the way and nothing else from around it.
+fn serve(data: &Path, listen: &str, tls: bool) -> anyhow::Result<Command> {
+    let mut command = alone(&std::env::current_exe()?);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SARANGBANG_")) {
+        command.env_remove(name);
+    }
+    for (name, value) in LIMITS {
+        command.env(format!("SARANGBANG_LIMITS__{name}"), value);
+    }
+    command.env("SARANGBANG_LOG__LEVEL", "error");
+    // Another server may have the port, and this one's process can be read.
+    command.env("SARANGBANG_OPERATOR__LISTEN", "off");
+    command.env("SARANGBANG_TLS__MODE", if tls { "self-signed" } else { "off" });
+    command.args(["serve", "--listen", listen, "--data"]).arg(data);
+    // Where there is no sarangbang.toml.
+    command.current_dir(data.parent().unwrap_or(data));
+    Ok(command)
 }
 
 /// A command that runs on the first core while this process stays on the others, where there are two and `taskset`.

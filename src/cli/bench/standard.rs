@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::idle::Idle;
 use super::on_a_target;
 use super::report::{Figures, Report, told};
 use super::spawn::Spawned;
+use super::start::{House, Start};
 use super::storm::Storm;
 use super::target::{Need, Target, Where};
 use crate::chat;
@@ -55,6 +56,7 @@ enum Job {
     Churn(Churn),
     History(History),
     Storm(Storm),
+    Start(Start),
 }
 
 /// Who is measured.
@@ -86,11 +88,14 @@ const END: &str = "<!-- bench: end -->";
 impl Standard {
     pub(super) async fn run(&self, place: &Place) -> anyhow::Result<()> {
         let mut scenes = self.scenes();
+        let house = self.start().furnish().await?;
         for round in 1..=self.runs {
             for (number, scene) in scenes.iter_mut().enumerate() {
-                let Some(target) = self.target(scene, place).await? else { continue };
+                if matches!(scene.who, Who::Ceiling(_)) && self.ceiling.is_none() {
+                    continue;
+                }
                 output::note(format_args!("round {round} of {}, scene {number}", self.runs));
-                match on_a_target(target, |to| scene.job.once(to)).await {
+                match self.measure(scene, &house, place).await {
                     Ok(figures) => scene.runs.push(figures),
                     Err(e) if e.to_string().contains("bottleneck") => output::note(format_args!("left out: {e}")),
                     Err(e) => return Err(e.context(format!("scene {number}"))),
@@ -152,19 +157,26 @@ impl Standard {
             (Who::Server, storm),
             (Who::Server, passing(1)),
             (Who::Server, passing(16)),
+            (Who::Server, Job::Start(self.start())),
         ];
         scenes.into_iter().map(|(who, job)| Scene { who, job, runs: Vec::new() }).collect()
     }
 
-    async fn target(&self, scene: &Scene, place: &Place) -> anyhow::Result<Option<Target>> {
-        Ok(match (scene.who, &self.ceiling) {
-            (Who::Server, _) => Some(Where::spawned(false).prepare(place, scene.job.need()).await?),
-            (Who::ServerTls, _) => Some(Where::spawned(true).prepare(place, scene.job.need()).await?),
-            (Who::Ceiling(_), None) => None,
-            (Who::Ceiling(mode), Some(program)) => {
-                Some(Target::ceiling(Spawned::ceiling(program, mode)?, scene.job.need().rooms)?)
-            }
-        })
+    async fn measure(&self, scene: &Scene, house: &House, place: &Place) -> anyhow::Result<Figures> {
+        if let Job::Start(start) = &scene.job {
+            return tokio::task::block_in_place(|| start.once(house));
+        }
+        let need = scene.job.need();
+        let target = match (scene.who, &self.ceiling) {
+            (Who::Ceiling(mode), Some(program)) => Target::ceiling(Spawned::ceiling(program, mode)?, need.rooms)?,
+            (who, _) => Where::spawned(who == Who::ServerTls).prepare(place, need).await?,
+        };
+        on_a_target(target, |to| scene.job.once(to)).await
+    }
+
+    fn start(&self) -> Start {
+        let (rooms, entries) = if self.quick { (100, 10_000) } else { (1_000, 1_000_000) };
+        Start { rooms, entries, size: 200 }
     }
 }
 
@@ -194,6 +206,9 @@ fn lines() -> Vec<Line> {
         line("storm of 10,000: the last one back", 12, "last one back", "s", None),
         line("storm of 10,000: all caught up", 12, "all caught up", "s", None),
         line("storm of 10,000: latency p99 meanwhile", 12, "latency p99", "ms", None),
+        line("start with 1,000 rooms and 1,000,000 entries, to the first answer", 15, "first answer", "ms", None),
+        line("the same, the store's file not cached", 15, "first answer, file not cached", "ms", None),
+        line("the same, after kill -9 while people talked", 15, "first answer after kill -9", "ms", None),
     ]
 }
 
@@ -205,6 +220,8 @@ impl Job {
             Self::Churn(job) => job.need(),
             Self::History(_) => History::need(),
             Self::Storm(job) => job.need(),
+            // It makes its folder, and starts its servers, by itself.
+            Self::Start(_) => Need { people: 0, rooms: 0, history: chat::History::On },
         }
     }
 
@@ -215,6 +232,7 @@ impl Job {
             Self::Churn(job) => job.once(target),
             Self::History(job) => job.once(target),
             Self::Storm(job) => job.once(target),
+            Self::Start(_) => bail!("a start has no target"),
         }
     }
 }
@@ -227,6 +245,7 @@ impl Scene {
             Job::Churn(job) => ("churn", serde_json::to_value(job)),
             Job::History(job) => ("history", serde_json::to_value(job)),
             Job::Storm(job) => ("storm", serde_json::to_value(job)),
+            Job::Start(job) => ("start", serde_json::to_value(job)),
         };
         let (url, store) = match self.who {
             Who::Server => ("server".to_owned(), self.job.need().store()),

@@ -180,6 +180,12 @@ impl Target {
         Ok(Self { url, door, gauge, tokens: vec!["nobody".into()], rooms, house: None, _server: Some(server) })
     }
 
+    /// A server of our own whose rooms and people are there already.
+    pub(super) fn furnished(server: Spawned, tokens: Vec<Rc<str>>, rooms: Vec<String>) -> anyhow::Result<Self> {
+        let (url, gauge) = (server.url.clone(), Gauge::Process(server.pid()));
+        Ok(Self { door: door(&url, false)?, url, gauge, tokens, rooms, house: None, _server: Some(server) })
+    }
+
     /// Deletes the rooms that were made.
     pub(super) async fn leave(self) -> anyhow::Result<()> {
         // A server of our own goes with its folder.
