@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use sarangbang::chat::{Entry, Kind, Limits, Name, RoomId};
+use sarangbang::chat::{Entry, History, Kind, Limits, Name, RoomId};
 use sarangbang::node::{Membership, Node, Outbox, Want, Wish, pump};
 use sarangbang::session::{AckMode, Start};
 use sarangbang::stomp::Version;
 use sarangbang::store::{Entered, Event, Store, Tail, settled};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
@@ -28,8 +28,14 @@ pub enum Flavours {
     Each,
 }
 
-/// A socket that takes everything, and counts how often it was given something.
+/// A socket that takes everything, says nothing, and counts how often it was given something.
 struct Mouth(Arc<AtomicUsize>);
+
+impl AsyncRead for Mouth {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
 
 impl AsyncWrite for Mouth {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -116,8 +122,8 @@ impl Crowd {
     }
 
     fn enter(&self, id: usize, start: Start) -> (Arc<Outbox>, Membership) {
-        let sink = Box::pin(Mouth(Arc::clone(&self.given)));
-        let outbox = Outbox::new(sink, false, Limits::default().outbox_bytes_max, Instant::now());
+        let socket = Box::new(Mouth(Arc::clone(&self.given)));
+        let outbox = Outbox::new(socket, false, Limits::default().outbox_bytes_max, Instant::now());
         let wish = Wish { id: Some(format!("sub-{id}").into()), ack: AckMode::Auto, version: Version::V1_2 };
         let (membership, pending) = self.node.enter(self.room, &self.name, &outbox, &wish, start);
         // One person, so there is one ENTER in the store's log; the offsets here are the crowd's own.
@@ -137,7 +143,7 @@ impl Crowd {
     }
 
     fn entered(&self) -> Entered {
-        Entered { last: self.offset, first: 1, announced: false, user_count: 1 }
+        Entered { last: self.offset, first: 1, announced: false, user_count: 1, history: History::On }
     }
 
     /// The next entry of the room.

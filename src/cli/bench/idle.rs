@@ -27,6 +27,11 @@ pub(super) struct Idle {
     /// Connections in a room, each of another person
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) per_room: u32,
+    /// While they come in, look for answers again and again instead of sleeping
+    ///
+    /// As with `fanout`: waking a sleeper costs the server's process, on the same host only, a good part of each `send`.
+    #[arg(long)]
+    pub(super) spin: bool,
     /// Seconds that they are held
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub(super) seconds: f64,
@@ -45,6 +50,7 @@ impl Idle {
         let mut run = Run::new(target, 0)?;
         let count = self.connections as usize;
         let before = target.gauge.memory()?;
+        run.spin = self.spin;
         let measure = run.measure()?;
         for who in 0..count {
             let room = (who / self.per_room as usize) % target.rooms.len();
@@ -55,6 +61,7 @@ impl Idle {
         let opened = measure.began.elapsed().as_secs_f64();
         // Before anything else: what the handshakes took, without the notices that follow them.
         let measured = run.measured(&measure)?;
+        run.spin = false;
         run.settle()?;
         run.idle(Duration::from_secs_f64(self.seconds))?;
         let with = target.gauge.memory()?;

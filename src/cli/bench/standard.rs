@@ -136,7 +136,7 @@ impl Standard {
         let fanout = |rooms, publishers, window, rate| fanout_of(chat::History::On, rooms, publishers, window, rate);
         let passing = |window| fanout_of(chat::History::Off, 1, 1, window, None);
         let many = || fanout(100 / less, 100 / less, 1, Some(2_000 / less));
-        let idle = || Job::Idle(Idle { connections: 10_000 / less, per_room: 10, seconds });
+        let idle = || Job::Idle(Idle { connections: 10_000 / less, per_room: 10, spin: true, seconds });
         let churn = || Job::Churn(Churn { concurrency: 64, rooms: 64, seconds, warmup });
         let history = Job::History(History { entries: 1_000, joiners: 8, size: 200, seconds });
         let storm = Job::Storm(Storm { connections: 10_000 / less, per_room: 100, rate: 100, size: 200 });
