@@ -23,6 +23,7 @@ const CODES: &[&str] = &[
     "no_upgrade",
     "field_missing",
     "field_type",
+    "history_invalid",
     "out_of_range",
     "content_type_unsupported",
     "request_timeout",
