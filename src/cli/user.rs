@@ -13,8 +13,8 @@ use crate::store::{Account, NewAccount, Secret, Store, StoreError};
 
 /// Accounts: add, list, new password, disable, enable, change the role
 ///
-/// Roles: `admin` may do everything, `user` may chat, `guest` may sign in but not chat. Changes count at once, also
-/// for a running server: whoever is disabled, or gets another role or password, is signed out everywhere.
+/// Roles: `admin` may do everything, `user` may chat, `guest` may sign in but not chat. Changes count within a
+/// second, also for a running server: whoever is disabled, or gets another role or password, is signed out everywhere.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -21,7 +21,7 @@ use super::peer::Peer;
 use super::{Edge, cookies, wanted, who};
 use crate::auth::{random_key, sha256};
 use crate::chat::{Name, Role};
-use crate::store::Account;
+use crate::store::{Account, StoreError};
 
 /// Who is signed in, and a token for STOMP and for `Authorization: Bearer`.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -118,7 +118,13 @@ pub(super) async fn signed_in(
         edge.store.delete_login(sha256(&old)).await?;
     }
     let key = random_key();
-    edge.store.add_login(sha256(&key), &account.name, now_ms() + cookies::SESSION_MS).await?;
+    // The account may have changed since its password was checked.
+    let added = edge.store.add_login(sha256(&key), &account, now_ms() + cookies::SESSION_MS).await;
+    added.map_err(|error| match error {
+        StoreError::AccountUnknown => Problem::new(StatusCode::UNAUTHORIZED, "bad_credentials")
+            .detail("the account has changed this very moment; sign in again"),
+        other => Problem::from(other),
+    })?;
     let mut response = if as_json {
         Json(Grant::new(edge, &account)?).into_response()
     } else {

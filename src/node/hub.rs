@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::cursor::{Flavour, Slot, Topic};
 use super::frames::Round;
@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::post::Post;
 use super::ring::{Read, Ring};
 
-/// Members that are written to while the circle is locked: some eighty microseconds for who wants to enter or leave.
+/// Members that are written to while the table is read: some eighty microseconds for who wants to enter or leave.
 const STRIDE: usize = 16;
 /// Strides before other tasks get their turn.
 const STRIDES_A_TURN: usize = 4;
@@ -38,20 +38,25 @@ struct Member {
 /// A topic that has members here. Cheap to clone; the clones are one.
 #[derive(Clone)]
 struct Circle {
-    table: Arc<Mutex<Table>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ring: Mutex<Ring>,
+    table: RwLock<Table>,
 }
 
 /// Seats never move, so that whoever walks along them misses nobody.
+#[derive(Default)]
 struct Table {
-    ring: Ring,
     seats: Vec<Option<Member>>,
     free: Vec<usize>,
     /// The last member has left, and the hub is forgetting it: nobody sits down any more.
     is_over: bool,
 }
 
-/// All circles. The lock is held for a look-up or an insertion; that of a circle for an insertion or a few writes,
-/// which never wait. Whoever has a circle's lock takes no other of this file.
+/// All circles. Their lock is held for a look-up or an insertion; a circle's table is read by whoever writes to its
+/// members, a few at a time, and written by who enters or leaves. Locks are taken in this order: circles, table, outbox.
 pub(super) struct Hub {
     circles: Mutex<HashMap<Topic, Circle>>,
     flavours: Mutex<Vec<Arc<Flavour>>>,
@@ -68,16 +73,16 @@ impl std::fmt::Debug for Circle {
 
 impl Circle {
     fn new(ring: Ring) -> Self {
-        Self { table: Arc::new(Mutex::new(Table { ring, seats: Vec::new(), free: Vec::new(), is_over: false })) }
+        Self { inner: Arc::new(Inner { ring: Mutex::new(ring), table: RwLock::default() }) }
     }
 
     fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.table, &other.table)
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// A member takes a seat; who comes too late gets the member back.
     fn sit(&self, member: Member) -> Result<Seat, Member> {
-        let mut table = self.table.lock();
+        let mut table = self.inner.table.write();
         if table.is_over {
             return Err(member);
         }
@@ -127,7 +132,7 @@ impl Hub {
         let new = || Circle::new(Ring::new(self.ring_entries_max, self.ring_bytes_max));
         let mut circles = self.circles.lock();
         let circle = circles.entry(topic).or_insert_with(new);
-        if circle.table.try_lock().is_some_and(|table| table.is_over) {
+        if circle.inner.table.try_read().is_some_and(|table| table.is_over) {
             *circle = new();
         }
         circle.clone()
@@ -135,7 +140,7 @@ impl Hub {
 
     /// A member leaves its seat; with the last one the topic's ring goes, except the lobby's, which is in no store.
     pub(super) fn part(&self, topic: Topic, seat: &Seat) {
-        let mut table = seat.circle.table.lock();
+        let mut table = seat.circle.inner.table.write();
         let member = table.seats.get_mut(seat.at).and_then(Option::take);
         table.free.push(seat.at);
         let is_empty = table.free.len() == table.seats.len();
@@ -159,7 +164,7 @@ impl Hub {
 
     /// Whether anybody is there.
     pub(super) fn has_members(&self, topic: Topic) -> bool {
-        self.circle(topic).is_some_and(|circle| !circle.table.lock().seats.is_empty())
+        self.circle(topic).is_some_and(|circle| !circle.inner.table.read().seats.is_empty())
     }
 
     /// How many rooms have members here.
@@ -170,39 +175,39 @@ impl Hub {
 
     /// Posts from an offset on.
     pub(super) fn read(&self, topic: Topic, offset: u64, bytes_max: usize) -> Read {
-        self.circle(topic).map_or(Read::Behind, |circle| circle.table.lock().ring.read(offset, bytes_max))
+        self.circle(topic).map_or(Read::Behind, |circle| circle.inner.ring.lock().read(offset, bytes_max))
     }
 
     /// The oldest offset that the ring holds, if it holds anything.
     pub(super) fn first_offset(&self, topic: Topic) -> Option<u64> {
-        self.circle(topic).and_then(|circle| circle.table.lock().ring.first())
+        self.circle(topic).and_then(|circle| circle.inner.ring.lock().first())
     }
 
     /// The offset that the ring expects next; 1 where it never held anything.
     pub(super) fn next_offset(&self, topic: Topic) -> u64 {
-        self.circle(topic).and_then(|circle| circle.table.lock().ring.next()).unwrap_or(1)
+        self.circle(topic).and_then(|circle| circle.inner.ring.lock().next()).unwrap_or(1)
     }
 
     /// Somebody has come in whose first live entry has this offset: everything from there on passes by here.
     pub(super) fn expect(&self, seat: &Seat, offset: u64) {
-        seat.circle.table.lock().ring.expect(offset);
+        seat.circle.inner.ring.lock().expect(offset);
     }
 
     /// A topic has ended: each member is told by its own connection.
     pub(super) fn end(&self, topic: Topic) {
         let Some(circle) = self.circle(topic) else { return };
-        circle.table.lock().seats.iter().flatten().for_each(|member| member.outbox.gone(member.slot));
+        circle.inner.table.read().seats.iter().flatten().for_each(|member| member.outbox.gone(member.slot));
     }
 
     /// Hands posts of rising offset round: into the ring, then to every member, written at once where the socket
     /// takes it. Many members are served by up to `lanes` tasks.
     pub(super) async fn deliver(&self, topic: Topic, posts: Vec<Arc<Post>>, lanes: usize) {
         let Some(circle) = self.circle(topic) else { return };
-        let seats = {
-            let mut table = circle.table.lock();
-            posts.iter().for_each(|post| table.ring.push(Arc::clone(post)));
-            table.seats.len()
-        };
+        {
+            let mut ring = circle.inner.ring.lock();
+            posts.iter().for_each(|post| ring.push(Arc::clone(post)));
+        }
+        let seats = circle.inner.table.read().seats.len();
         let shares = (seats / SHARE).clamp(1, lanes.max(1));
         if shares == 1 {
             return circle.serve(&posts, 0, usize::MAX, &self.meters).await;
@@ -245,7 +250,7 @@ impl Circle {
     /// Serves some seats; answers where to go on.
     fn stride(&self, round: &mut Round<'_>, tally: &mut Tally<'_>, from: usize, end: usize) -> Option<usize> {
         let now = Instant::now();
-        let table = self.table.lock();
+        let table = self.inner.table.read();
         let end = end.min(table.seats.len());
         let stride_end = end.min(from + STRIDE);
         for member in table.seats.get(from..stride_end).unwrap_or_default().iter().flatten() {

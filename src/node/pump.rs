@@ -29,8 +29,8 @@ const GATHERING: Duration = Duration::from_millis(1);
 /// Batches that may wait in a lane; behind them the news wait in the store.
 const LANE_BATCHES_MAX: usize = 16;
 
-/// Runs until the store is closed. One reader per process: its order is the store's, so each room's entries come in
-/// the order of their offsets.
+/// Runs until the store is closed, or something in it has panicked. One per process: its order is the store's, so each
+/// room's entries come in the order of their offsets.
 pub async fn pump(node: Arc<Node>, mut tail: Tail) {
     let count = lanes();
     if count == 1 {
@@ -45,14 +45,19 @@ pub async fn pump(node: Arc<Node>, mut tail: Tail) {
         carriers.spawn(unconstrained(carry(Arc::clone(&node), Tail::new(news))));
     }
     let hasher = RandomState::new();
-    while let Some(batch) = tail.next().await {
+    loop {
+        let batch = tokio::select! {
+            batch = tail.next() => batch,
+            // A lane that ends by itself has panicked: half a node would deliver half of the messages.
+            _ = carriers.join_next() => return,
+        };
+        let Some(batch) = batch else { break };
         let mut parts: Vec<Vec<Event>> = vec![Vec::new(); count];
         for event in batch {
             let lane = room_of(&event).map_or(0, |room| hasher.hash_one(room) as usize % count);
             parts[lane].push(event);
         }
         for (lane, part) in lanes.iter().zip(parts) {
-            // A lane that has ended has panicked: half a node would deliver half of the messages.
             if !part.is_empty() && lane.send(part).await.is_err() {
                 return;
             }

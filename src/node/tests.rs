@@ -283,6 +283,27 @@ proptest! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_room_is_served_by_several_tasks_and_nobody_misses_anything() {
+    let bench = Arc::new(Bench::new(&Limits::default()).await);
+    let (end, until) = tokio::sync::watch::channel(0);
+    let people: Vec<_> = (0..600)
+        .map(|n| tokio::spawn(Arc::clone(&bench).subscriber(format!("p{}", n % 5), Dice(n), until.clone())))
+        .collect();
+    while bench.crowd.lock().len() < people.len() {
+        bench.say("speaker", "while they come in").await;
+        tokio::task::yield_now().await;
+    }
+    let mut last = 0;
+    for _ in 0..20 {
+        last = bench.say("speaker", "hello").await;
+    }
+    end.send(last).unwrap();
+    for person in people {
+        person.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_full_outbox_closes_only_its_own_connection() {
     let (took, dice) = (Arc::new(Mutex::new(Vec::new())), Dice(1));

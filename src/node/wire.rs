@@ -104,7 +104,10 @@ impl Wire {
         // The socket is to wake the connection's task, whoever writes.
         let written = match Pin::new(&mut self.socket).poll_write(&mut Context::from_waker(&self.task), bytes) {
             Poll::Ready(Ok(written)) if written > 0 => written,
-            Poll::Ready(_) => return self.dead = true,
+            Poll::Ready(_) => {
+                self.dead = true;
+                return self.task.wake_by_ref();
+            }
             Poll::Pending => 0,
         };
         if written > 0 {

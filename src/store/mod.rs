@@ -249,10 +249,14 @@ impl Store {
         each_backend!(self, s => s.add_invitation(invitation).await)
     }
 
-    /// Keeps a sign-in session under the SHA-256 of its cookie until `expires_at` (milliseconds since the epoch). An
+    /// Keeps a sign-in session of the account, as it was when its holder proved who they are, under the SHA-256 of its
+    /// cookie until `expires_at` (milliseconds since the epoch). An
     /// account keeps [`LOGINS_MAX`] of them: this one, and the others that last longest.
-    pub async fn add_login(&self, key: [u8; 32], name: &Name, expires_at: i64) -> Result<()> {
-        each_backend!(self, s => s.add_login(key, name.clone(), expires_at).await)
+    ///
+    /// # Errors
+    /// [`StoreError::AccountUnknown`] when it is not there, is disabled, or its sessions were ended meanwhile.
+    pub async fn add_login(&self, key: [u8; 32], account: &Account, expires_at: i64) -> Result<()> {
+        each_backend!(self, s => s.add_login(key, account.name.clone(), account.token_epoch, expires_at).await)
     }
 
     /// The account that an unexpired sign-in session belongs to, if there is one.

@@ -76,6 +76,53 @@ async fn after_resumes_behind_an_offset_and_history_goes_back_so_many() {
 }
 
 #[tokio::test]
+async fn entering_many_rooms_at_once_with_much_to_read_in_each_closes_nobody() {
+    const ROOMS: usize = 8;
+    const MESSAGES: u64 = 50;
+    // What waits for one connection is bounded closely; what it reads back is more than that in each room, and in all
+    // more than the sockets' buffers hold.
+    let server = Server::builder()
+        .set("limits.outbox_bytes_max", 16_384)
+        .set("limits.catch_up_bytes_max", 16_384)
+        .set("limits.message_chars_max", 15_000)
+        .set("limits.messages_burst", 10_000)
+        .start()
+        .await;
+    let mut rooms = Vec::new();
+    for number in 0..ROOMS {
+        let room = server.room(&format!("room {number}")).await;
+        let mut speaker = entered(&server, "a", room).await;
+        for n in 1..=MESSAGES {
+            speaker.say(room, &"x".repeat(14_000), &format!("r{n}")).await;
+            speaker.until("RECEIPT").await;
+        }
+        rooms.push(room);
+    }
+    server.person("b", sarangbang::chat::Role::User).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    let stream = socket.connect(server.authority().parse().unwrap()).await.unwrap();
+    let mut reader = Client::over(stream, server.authority(), "/ws-stomp", None).await;
+    reader.connect(&server.token("b")).await;
+    for (number, room) in rooms.iter().enumerate() {
+        let asked = format!("id:s{number}\ndestination:/sub/chat/room/{room}\nreceipt:in-{number}\nafter:0\n");
+        reader.send(&format!("SUBSCRIBE\n{asked}\n\0")).await;
+    }
+    let (mut receipts, mut next) = (0, [1; ROOMS]);
+    while receipts < ROOMS || next.iter().any(|next| *next <= MESSAGES) {
+        let frame = reader.frame().await;
+        match frame.command.as_str() {
+            "RECEIPT" => receipts += 1,
+            _ => {
+                let room: usize = frame.header("subscription").unwrap()[1..].parse().unwrap();
+                assert_eq!(frame.offset(), next[room], "{frame:?}");
+                next[room] += 1;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_same_message_id_is_answered_again_and_not_delivered_again() {
     let server = Server::start().await;
     let room = server.room("a").await;

@@ -75,6 +75,7 @@ impl Idle {
         let mut figures = Figures::default();
         let each = before.zip(with).map(|(before, with)| (with - before) / f64::from(self.connections));
         figures.push_known("memory of each", "bytes", each);
+        figures.push_known("memory of the empty server", "bytes", target.empty);
         figures.push_known("memory before", "bytes", before);
         figures.push_known("memory with them", "bytes", with);
         figures.push_known("memory after them", "bytes", after);

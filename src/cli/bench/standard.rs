@@ -196,7 +196,7 @@ fn lines() -> Vec<Line> {
         line("fan-out over TLS, 1 in flight (against plain)", 6, fanout, cpu, Some(0)),
         line("10,000 idle connections", 7, "memory of each", "bytes each", None),
         line("10,000 idle connections, TLS", 8, "memory of each", "bytes each", None),
-        line("the empty server", 7, "memory before", "bytes", None),
+        line("the empty server", 7, "memory of the empty server", "bytes", None),
         line("after 10,000 have left", 7, "memory after them", "bytes", None),
         line("connect + CONNECT + SUBSCRIBE, 10,000 arrive", 7, "handshakes/CPU", "per CPU second", None),
         line("the same, TLS", 8, "handshakes/CPU", "per CPU second", None),

@@ -93,6 +93,8 @@ pub(super) struct Target {
     pub(super) gauge: Gauge,
     pub(super) tokens: Vec<Rc<str>>,
     pub(super) rooms: Vec<String>,
+    /// What the server had in memory before rooms and people were made, where it is one of our own.
+    pub(super) empty: Option<f64>,
     /// The data folder in which rooms were made.
     house: Option<Config>,
     _server: Option<Spawned>,
@@ -130,7 +132,16 @@ impl Where {
             let rooms = self.own_rooms.iter().map(ToString::to_string).collect();
             let door = door(&self.url, self.insecure)?;
             let gauge = self.gauge(self.pid)?;
-            return Ok(Target { url: self.url.clone(), door, gauge, tokens, rooms, house: None, _server: None });
+            return Ok(Target {
+                url: self.url.clone(),
+                door,
+                gauge,
+                tokens,
+                rooms,
+                empty: None,
+                house: None,
+                _server: None,
+            });
         }
         let config = place.config()?;
         let lock = config.data.join("serve.lock");
@@ -163,13 +174,14 @@ impl Target {
         need: Need,
     ) -> anyhow::Result<Self> {
         let door = door(url, insecure)?;
+        let empty = if server.is_some() { gauge.memory()? } else { None };
         let store = ops::open_store(&config, Mode::Admin)?;
         let furnished = furnish(&store, need).await;
         store.close().await;
         let (tokens, rooms) = furnished?;
         tokio::time::sleep(NOTICED).await;
         let url = url.to_owned();
-        Ok(Self { url, door, gauge, tokens, rooms, house: Some(config), _server: server })
+        Ok(Self { url, door, gauge, tokens, rooms, empty, house: Some(config), _server: server })
     }
 
     /// The ceiling: frames of the same bytes and nothing behind them.
@@ -177,13 +189,31 @@ impl Target {
         let rooms = (0..rooms).map(|_| RoomId::from_bytes(crate::auth::random_bytes()).to_string()).collect();
         let (url, gauge) = (server.url.clone(), Gauge::Process(server.pid()));
         let door = door(&url, false)?;
-        Ok(Self { url, door, gauge, tokens: vec!["nobody".into()], rooms, house: None, _server: Some(server) })
+        Ok(Self {
+            url,
+            door,
+            gauge,
+            tokens: vec!["nobody".into()],
+            rooms,
+            empty: None,
+            house: None,
+            _server: Some(server),
+        })
     }
 
     /// A server of our own whose rooms and people are there already.
     pub(super) fn furnished(server: Spawned, tokens: Vec<Rc<str>>, rooms: Vec<String>) -> anyhow::Result<Self> {
         let (url, gauge) = (server.url.clone(), Gauge::Process(server.pid()));
-        Ok(Self { door: door(&url, false)?, url, gauge, tokens, rooms, house: None, _server: Some(server) })
+        Ok(Self {
+            door: door(&url, false)?,
+            url,
+            gauge,
+            tokens,
+            rooms,
+            empty: None,
+            house: None,
+            _server: Some(server),
+        })
     }
 
     /// Deletes the rooms that were made.

@@ -82,15 +82,17 @@ impl Connection {
             Settled::Entered { answer: Ok(entered), key, start, receipt, .. } => {
                 let membership = self.members.get(key);
                 let gap = membership.and_then(|held| self.edge.node.entered(held, &self.outbox, &entered, start));
-                let slot = membership.map(Membership::slot);
+                let slot = membership.map(Membership::slot).filter(|_| self.outbox.is_idle());
                 let effects = self.receipt_now(receipt);
                 self.perform(effects).await;
                 if let Some(gap) = gap {
                     self.tell_gap(gap).await;
                 }
-                // At once, so that the RECEIPT and the first entries leave in one write.
+                // At once where nothing else waits, so that the RECEIPT and the first entries leave in one write; what the
+                // socket does not take then is no control frame any more, but the rest of a portion.
                 if let Some(slot) = slot {
                     self.catch_up(slot).await;
+                    self.outbox.flush();
                 }
                 return;
             }

@@ -88,7 +88,8 @@ impl House {
     async fn cookie(&self, name: &str, role: Role) -> String {
         self.account(name, role).await;
         let key = random_key();
-        self.edge.store.add_login(sha256(&key), &name.parse().unwrap(), now_ms() + 60_000).await.unwrap();
+        let account = self.edge.store.account(&name.parse().unwrap()).await.unwrap().unwrap();
+        self.edge.store.add_login(sha256(&key), &account, now_ms() + 60_000).await.unwrap();
         format!("sarangbang={key}")
     }
 

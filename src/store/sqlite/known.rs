@@ -3,10 +3,12 @@
 //! After a restart, or when a train leaves a tunnel, the same people connect within seconds, and each CONNECT asks who
 //! somebody is. Invariant: an account is forgotten before anybody hears that its sessions have ended, so whoever asks
 //! after that is answered from the file. Whatever changes an account that can sign in ends its sessions, be it here or
-//! in another process; one that cannot is never kept.
+//! in another process; one that cannot is never kept. What another process changed is heard of within a fraction of a
+//! second; should the writer stand still meanwhile, what is known ends by itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -17,6 +19,9 @@ use crate::store::Account;
 /// Accounts that are kept, some 300 bytes each. When there are more, all are forgotten.
 const ACCOUNTS_MAX: usize = 16_384;
 
+/// How long an account is known at most.
+const KNOWN_MAX: Duration = Duration::from_secs(5);
+
 /// What is known. Cheap to clone; the clones are one.
 #[derive(Clone, Default)]
 pub(super) struct Known {
@@ -25,7 +30,7 @@ pub(super) struct Known {
 
 #[derive(Default)]
 struct State {
-    accounts: HashMap<String, Account>,
+    accounts: HashMap<String, (Account, Instant)>,
     /// Rises whenever something is forgotten.
     age: Age,
 }
@@ -37,7 +42,9 @@ pub(super) struct Age(u64);
 impl Known {
     /// The account, if it is known.
     pub(super) fn account(&self, name: &Name) -> Option<Account> {
-        self.state.lock().accounts.get(&name_key(name)).cloned()
+        let state = self.state.lock();
+        let (account, learned) = state.accounts.get(&name_key(name))?;
+        (learned.elapsed() < KNOWN_MAX).then(|| account.clone())
     }
 
     /// To be asked for before the file is read.
@@ -54,7 +61,14 @@ impl Known {
         if state.accounts.len() >= ACCOUNTS_MAX {
             state.accounts = HashMap::new();
         }
-        state.accounts.insert(name_key(&account.name), account.clone());
+        state.accounts.insert(name_key(&account.name), (account.clone(), Instant::now()));
+    }
+
+    /// Any account may have changed.
+    pub(super) fn forget_all(&self) {
+        let mut state = self.state.lock();
+        state.age.0 += 1;
+        state.accounts = HashMap::new();
     }
 
     /// The account has changed.
@@ -91,6 +105,19 @@ mod tests {
         assert_eq!(known.account(&anna.name), None);
         known.learn(&anna, known.age());
         assert_eq!(known.account(&"ANNA".parse().unwrap()), Some(anna));
+    }
+
+    #[test]
+    fn nobody_is_known_for_long() {
+        let (known, anna) = (Known::default(), account("Anna"));
+        known.learn(&anna, known.age());
+        for (_, learned) in known.state.lock().accounts.values_mut() {
+            *learned = learned.checked_sub(KNOWN_MAX).unwrap();
+        }
+        assert_eq!(known.account(&anna.name), None);
+        known.learn(&anna, known.age());
+        known.forget_all();
+        assert_eq!(known.account(&anna.name), None);
     }
 
     #[test]

@@ -22,9 +22,10 @@ impl Sqlite {
     }
 
     /// See [`crate::store::Store::add_login`].
-    pub async fn add_login(&self, key: [u8; 32], name: Name, expires_at: i64) -> Result<()> {
+    pub async fn add_login(&self, key: [u8; 32], name: Name, epoch: u32, expires_at: i64) -> Result<()> {
         self.change(move |file, _| {
-            account(file, &name)?.ok_or(StoreError::AccountUnknown)?;
+            let account = account(file, &name)?.filter(|account| !account.disabled && account.token_epoch == epoch);
+            account.ok_or(StoreError::AccountUnknown)?;
             file.prepare_cached("INSERT OR REPLACE INTO login (key, name_key, expires_at) VALUES (?1, ?2, ?3)")?
                 .execute(params![key, name_key(&name), expires_at])?;
             // All last equally long, so the one that ends first is the oldest.

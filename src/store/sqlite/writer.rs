@@ -169,7 +169,7 @@ impl Writer {
         (batch, None)
     }
 
-    /// Commits a batch and answers it. False when the file cannot be written.
+    /// Commits a batch and answers it. True when the file was written.
     fn commit(&mut self, mut batch: Vec<Command>) -> bool {
         let (began, commands) = (Instant::now(), batch.len());
         let Done { events, written } = self.books.commit(&mut batch);
@@ -184,6 +184,7 @@ impl Writer {
                 self.report.meters().committed(commands, took);
             }
         }
+        let mut again = Vec::new();
         for command in batch {
             match command {
                 Command::Append { asked, ticket, .. } => {
@@ -197,14 +198,17 @@ impl Writer {
                 }
                 Command::Enter { asked, .. } => asked.settle(failure.as_ref()),
                 // It may be the very thing that helps, as when a room is deleted on a full disk.
-                Command::Change(_) if failure.is_some() && commands > 1 => drop(self.commit(vec![command])),
+                Command::Change(_) if failure.is_some() && commands > 1 => again.push(command),
                 Command::Change(change) => change.settle(failure.as_ref()),
                 Command::Leave(claim) if failure.is_some() => self.owed.push_back(claim),
                 Command::Leave(_) => {}
             }
         }
         self.tell(events);
-        failure.is_none()
+        for change in again {
+            self.commit(vec![change]);
+        }
+        matches!(written, Some(Ok(())))
     }
 
     /// Tries the leaves that could not be written, apart from other commands: these must not fail with them.
@@ -239,7 +243,10 @@ impl Writer {
                     self.forget(&events);
                     self.tell(events);
                 }
-                Err(cause) => tracing::warn!(%cause, "cannot look for changes by other processes"),
+                Err(cause) => {
+                    self.known.forget_all();
+                    tracing::warn!(%cause, "cannot look for changes by other processes");
+                }
             }
         }
         if now >= self.due.retry {

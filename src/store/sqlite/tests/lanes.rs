@@ -14,7 +14,7 @@ async fn long_lists_over_http_hold_up_neither_a_delivery_nor_a_sign_in_nor_the_l
     house.say(room, "a", "x").await.unwrap();
     let new = NewAccount { name: name("a"), role: Role::User, password_hash: Secret::new(*b"x"), invitation: None };
     house.store.add_account(new).await.unwrap();
-    house.store.add_login([1; 32], name("a"), i64::MAX).await.unwrap();
+    house.store.add_login([1; 32], name("a"), 0, i64::MAX).await.unwrap();
     let _lists = house.store.shared.readers.hold(Lane::Page).await;
     let waits = tokio::spawn({
         let store = house.store.clone();

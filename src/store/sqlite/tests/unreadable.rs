@@ -56,7 +56,7 @@ async fn an_account_that_cannot_be_read_is_missing_from_the_list_and_its_name_st
     for who in ["a", "b"] {
         account(&house, who).await;
     }
-    house.store.add_login([1; 32], name("b"), i64::MAX).await.unwrap();
+    house.store.add_login([1; 32], name("b"), 0, i64::MAX).await.unwrap();
     sql(&house, "UPDATE account SET name = '[b]' WHERE name_key = 'b'").await;
     let listed: Vec<Name> = house.store.accounts().await.unwrap().into_iter().map(|account| account.name).collect();
     assert_eq!(listed, [name("a")]);
