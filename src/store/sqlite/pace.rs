@@ -8,8 +8,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The longest rest. It is part of everybody's latency.
-const REST_MAX: Duration = Duration::from_millis(2);
+/// The longest rest. It is part of everybody's latency: twice as long a one saves a twentieth of a message's work, and
+/// costs a third more at p99.
+const REST_MAX: Duration = Duration::from_millis(1);
 /// A rest costs at most so many commits: where they are quick, little is gained by fewer.
 const REST_COMMITS: u32 = 8;
 /// Below it a rest is none.
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn a_steady_stream_shares_its_commits() {
         let (sizes, slowest) = commits((0..4_000).map(|n| Duration::from_micros(500) * n));
-        assert!(sizes.len() < 4_000 / 3, "{} commits of 4,000 commands", sizes.len());
+        assert!(sizes.len() < 4_000 * 2 / 5, "{} commits of 4,000 commands", sizes.len());
         assert!(slowest <= REST_MAX + COMMIT * 2, "{slowest:?}");
     }
 
