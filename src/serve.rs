@@ -27,8 +27,8 @@ use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
 use crate::node::{Closing, Node, pump, tell_rooms};
 use crate::ops::{self, Metrics};
+use crate::store::Mode;
 use crate::store::Store;
-use crate::store::sqlite::Mode;
 use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.

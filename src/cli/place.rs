@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::ops;
+use crate::store::Mode;
 use crate::store::Store;
-use crate::store::sqlite::Mode;
 
 /// The flags that every verb takes.
 #[derive(Args)]

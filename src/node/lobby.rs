@@ -69,13 +69,13 @@ impl Lobby {
                     stale.changed.insert(entry.room_id);
                 }
                 Event::Room(room) => {
-                    stale.changed.insert(room.id);
+                    stale.changed.insert(*room);
                 }
                 Event::RoomDeleted(id) => {
                     stale.changed.remove(id);
                     stale.gone.insert(*id);
                 }
-                Event::SessionsEnded(_) => {}
+                Event::SessionsEnded(_) | Event::Away | Event::Back | Event::Anew => {}
             }
         }
         let is_stale = !stale.changed.is_empty() || !stale.gone.is_empty();

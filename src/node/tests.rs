@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::*;
 use crate::chat::Locale;
 use crate::stomp::{Decoded, Decoder, FrameLimits};
-use crate::store::sqlite::{Mode, Settings, Sqlite};
+use crate::store::Mode;
+use crate::store::sqlite::{Settings, Sqlite};
 use crate::store::{Tail, settled};
 
 /// A small generator of numbers, so that a run is told by its seed.

@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::auth::{random_bytes, random_key};
 use crate::config::Config;
-use crate::store::sqlite::{Mode, OpenError, Settings, Sqlite};
+use crate::store::Mode;
+use crate::store::sqlite::{OpenError, Settings, Sqlite};
 use crate::store::{self, Secret, SigningKey, Store};
 
 /// Characters of a key's id: enough that two keys of one server never share one.
@@ -33,12 +34,7 @@ pub fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError> {
 /// What the store says.
 pub async fn signing_keys(store: &Store) -> store::Result<Vec<SigningKey>> {
     let keys = store.signing_keys().await?;
-    if !keys.is_empty() {
-        return Ok(keys);
-    }
-    store.add_signing_key(new_signing_key()).await?;
-    // Read again: another process may have had the same thought, and its key has to verify too.
-    store.signing_keys().await
+    if keys.is_empty() { store.first_signing_key(new_signing_key()).await } else { Ok(keys) }
 }
 
 /// A fresh key, which nobody has yet.

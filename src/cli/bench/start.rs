@@ -24,7 +24,7 @@ use crate::chat::{Draft, Name, Role, RoomId};
 use crate::cli::output::{self, Output};
 use crate::config::Config;
 use crate::ops;
-use crate::store::sqlite::Mode;
+use crate::store::Mode;
 use crate::store::{NewAccount, Secret, Store, settled};
 
 /// Start a server on a store that holds much, and wait for its first answer

@@ -22,7 +22,7 @@ use crate::chat::{History, Name, Role, RoomId};
 use crate::cli::place::{Place, Usage};
 use crate::config::Config;
 use crate::ops;
-use crate::store::sqlite::Mode;
+use crate::store::Mode;
 use crate::store::{NewAccount, Secret, Store};
 
 /// Minutes that the tokens of a bench live.

@@ -11,7 +11,8 @@ use super::super::finding::Finding;
 use super::super::peek::brief;
 use crate::config::Config;
 use crate::ops;
-use crate::store::sqlite::{Mode, OpenError};
+use crate::store::Mode;
+use crate::store::sqlite::OpenError;
 use crate::store::{Examined, Store, StoreError};
 
 /// How much is looked at.

@@ -21,7 +21,8 @@ use super::{Edge, SetupKey, router};
 use crate::auth::{Passwords, Tokens, random_key, sha256};
 use crate::chat::{Role, Room};
 use crate::config::Config;
-use crate::store::sqlite::{Mode, Settings, Sqlite};
+use crate::store::Mode;
+use crate::store::sqlite::{Settings, Sqlite};
 use crate::store::{NewAccount, Secret, Store};
 
 /// The password of every account that [`House::account`] makes.

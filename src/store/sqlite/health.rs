@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::fault::stopped;
-use super::meters::Meters;
 use crate::store::StoreError;
+use crate::store::meters::Meters;
 
 /// What stands against writing; nothing, at best. The lock is held to look and to note, never while anything waits.
 #[derive(Clone)]

@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::batch::{Books, Done};
 use super::command::{Claim, Command, Message};
-use super::doubt::Doubt;
 use super::fault::unavailable;
 use super::folder::Lock;
 use super::health::{Health, Report};
@@ -28,6 +27,7 @@ use super::rhythm::Rhythm;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
 use crate::store::Event;
+use crate::store::doubt::Doubt;
 
 /// Commands that one transaction takes.
 const BATCH_MAX: usize = 512;

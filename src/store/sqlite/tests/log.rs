@@ -24,7 +24,7 @@ async fn an_entry_comes_back_as_it_was_told() {
     let house = House::new();
     let mut tail = house.store.tail().unwrap();
     let room = house.room().await;
-    assert!(matches!(&tail.next().await.unwrap()[..], [Event::Room(made)] if made.id == room));
+    assert!(matches!(&tail.next().await.unwrap()[..], [Event::Room(made)] if *made == room));
     house.enter(room, "행복아빠", 1).await.unwrap();
     settled(house.store.append(draft(room, "행복아빠", "안녕\u{0}\"", Some("my-id")))).await.unwrap();
     let mut told = Vec::new();

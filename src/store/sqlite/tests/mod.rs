@@ -22,8 +22,9 @@ use tempfile::TempDir;
 
 use super::reader::Lane;
 use super::rhythm::{Rhythm, steady_clock, wall_clock};
-use super::{Mode, OpenError, Settings, Sqlite};
+use super::{OpenError, Settings, Sqlite};
 use crate::chat::{Draft, Entry, History, LeaseId, Locale, Name, Room, RoomId};
+use crate::store::Mode;
 use crate::store::{Appended, Entered, Pending, Result, Slice, settled};
 
 /// A folder, the store in it, and its clocks.
