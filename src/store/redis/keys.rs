@@ -37,9 +37,9 @@ impl Keys {
         }
     }
 
-    /// Where the last turn of an owner in a room is noted.
-    pub(super) fn done(&self, room: RoomId, owner: &str) -> String {
-        format!("{}{{{room}}}:done:{owner}", self.prefix)
+    /// Where the last turn of a process in a room is noted.
+    pub(super) fn done(&self, room: RoomId, process: &str) -> String {
+        format!("{}{{{room}}}:done:{process}", self.prefix)
     }
 
     /// What concerns no single room.

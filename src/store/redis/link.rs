@@ -154,6 +154,7 @@ struct Shared {
     wire: RwLock<Option<(u64, Wire)>>,
     standing: watch::Sender<Standing>,
     broken: Notify,
+    ending: Notify,
 }
 
 impl Link {
@@ -173,11 +174,18 @@ impl Link {
                 wire: RwLock::default(),
                 standing: watch::Sender::new(standing),
                 broken: Notify::new(),
+                ending: Notify::new(),
             }),
         };
         let first = link.connect(None).await.map_err(unreachable)?;
         link.put(first);
-        tokio::spawn(link.clone().keep());
+        let kept = link.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = kept.clone().keep() => {}
+                () = kept.shared.ending.notified() => {}
+            }
+        });
         Ok(link)
     }
 
@@ -189,6 +197,16 @@ impl Link {
     /// Whether news come by sharded channels, as in a Cluster.
     pub(super) fn publish_command(&self) -> &'static str {
         "PUBLISH"
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_up(&self) -> bool {
+        self.shared.wire.read().is_some()
+    }
+
+    /// Ends the keeping of it.
+    pub(super) fn close(&self) {
+        self.shared.ending.notify_one();
     }
 
     /// How it stands, now and from now on.

@@ -11,7 +11,7 @@
 //! | `{room}:log` | a stream: entry n has the id `n-0` and one field, the entry as [`record`] writes it |
 //! | `{room}:people` | a hash: each name with its leases, `owner:lease` separated by spaces; its length is the count |
 //! | `{room}:ids`, `{room}:ids:before` | hashes: message ids of clients' own with their offsets; two of a day each |
-//! | `{room}:done:OWNER` | the last turn of this owner with its answer, for two minutes: a turn that is asked for twice happens once |
+//! | `{room}:done:PROCESS` | the last turn of this process with its answer, for two minutes: a turn that is asked for twice happens once |
 //! | `{room}:news` | a channel: entries as they are appended |
 //! | `{all}:epoch` | which store this is: made with it, gone with it |
 //! | `{all}:rooms` | a sorted set: room ids by the time of their making |
@@ -39,21 +39,50 @@
 mod accounts;
 mod changes;
 mod claims;
+mod ear;
+mod entries;
+mod hall;
 mod kept;
 mod keys;
 mod link;
 mod logins;
+mod owner;
+mod record;
+mod request;
 mod rooms;
+mod turns;
+mod upkeep;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use self::ear::{Ear, Order};
+use self::hall::Hall;
+use self::link::Link;
+use self::owner::Owner;
+use self::turns::{Claim, Command, Message, Turns};
+use super::asked::Asked;
+use super::meters::Meters;
+use super::queue::Queue;
+use super::{Appended, Entered, Event, Examined, Mode, Pending, Result, StoreError, Tail};
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
 use crate::meter::Registry;
-use crate::store::{Appended, Entered, Examined, Mode, Pending, Result, Slice, StoreError, Tail};
-
-use self::link::Link;
 
 pub use self::link::OpenError;
+
+/// Batches of news that may wait for their reader before nothing more is heard.
+const TAIL_BATCHES_MAX: usize = 64;
+/// Names of what others keep that may wait for whoever wants to know.
+const KEPT_NEWS_MAX: usize = 256;
+/// How long a look whether Redis answers may take.
+const READY_MAX: Duration = Duration::from_secs(1);
 
 /// What the operator decides about the store.
 #[derive(Clone, Debug)]
@@ -82,7 +111,27 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Redis {
     link: Link,
-    settings: std::sync::Arc<Settings>,
+    settings: Arc<Settings>,
+    /// By what name this process claims something.
+    claimant: Arc<str>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// What a server has, and a command line has not.
+    serving: Option<Serving>,
+    queue: Queue,
+    meters: Arc<Meters>,
+    kept_news: broadcast::Sender<String>,
+}
+
+struct Serving {
+    hall: Arc<Hall>,
+    inbox: mpsc::UnboundedSender<Message>,
+    tail: Mutex<Option<mpsc::Receiver<Vec<Event>>>>,
+    tail_taken: AtomicBool,
+    tasks: Mutex<JoinSet<()>>,
+    turns: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 impl Redis {
@@ -90,66 +139,159 @@ impl Redis {
     ///
     /// # Errors
     /// [`OpenError`], which tells the operator what to do.
-    pub async fn open(settings: Settings, _mode: Mode) -> std::result::Result<Self, OpenError> {
-        Ok(Self { link: Link::open(&settings).await?, settings: std::sync::Arc::new(settings) })
+    pub async fn open(settings: Settings, mode: Mode) -> std::result::Result<Self, OpenError> {
+        let (link, settings) = (Link::open(&settings).await?, Arc::new(settings));
+        let kept_news = broadcast::Sender::new(KEPT_NEWS_MAX);
+        let serving = match mode {
+            Mode::Serve => Some(Serving::begin(&link, &settings, kept_news.clone()).await?),
+            Mode::Admin | Mode::Look => None,
+        };
+        let meters = Arc::<Meters>::default();
+        let queue = Queue::new(settings.queue_max, Arc::clone(&meters));
+        let claimant = Uuid::new_v4().simple().to_string().into();
+        Ok(Self { link, settings, claimant, shared: Arc::new(Shared { serving, queue, meters, kept_news }) })
     }
 
     /// See [`crate::store::Store::tail`].
     pub fn tail(&self) -> Option<Tail> {
-        None
+        let serving = self.shared.serving.as_ref()?;
+        if serving.tail_taken.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        serving.tail.lock().take().map(Tail::new)
     }
 
     /// See [`crate::store::Store::append`].
-    pub fn append(&self, _draft: Draft) -> Pending<Appended> {
-        tokio::sync::oneshot::channel().1
+    pub fn append(&self, draft: Draft) -> Pending<Appended> {
+        let (asked, pending) = Asked::new();
+        match (&self.shared.serving, self.shared.queue.ticket(1)) {
+            (None, _) => asked.refuse(not_a_server()),
+            (_, None) => asked.refuse(StoreError::Busy),
+            (Some(serving), Some(ticket)) => serving.command(Command::Say { draft, asked, ticket }),
+        }
+        pending
     }
 
     /// See [`crate::store::Store::append_all`].
-    pub fn append_all(&self, _drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
-        tokio::sync::oneshot::channel().1
+    pub fn append_all(&self, drafts: Vec<Draft>) -> Pending<Vec<Appended>> {
+        let (asked, pending) = Asked::new();
+        match (&self.shared.serving, self.shared.queue.ticket(drafts.len())) {
+            (None, _) => asked.refuse(not_a_server()),
+            (_, None) => asked.refuse(StoreError::Busy),
+            (Some(serving), Some(ticket)) => serving.command(Command::SayAll { drafts, asked, ticket }),
+        }
+        pending
     }
 
     /// See [`crate::store::Store::enter`].
-    pub fn enter(&self, _room: RoomId, _name: Name, _lease: LeaseId, _after: Option<u64>) -> Pending<Entered> {
-        tokio::sync::oneshot::channel().1
+    pub fn enter(&self, room: RoomId, name: Name, lease: LeaseId, after: Option<u64>) -> Pending<Entered> {
+        let (asked, pending) = Asked::new();
+        match &self.shared.serving {
+            None => asked.refuse(not_a_server()),
+            Some(serving) => serving.command(Command::Enter { claim: Claim { room, name, lease }, after, asked }),
+        }
+        pending
     }
 
     /// See [`crate::store::Store::leave`].
-    pub fn leave(&self, _room: RoomId, _name: Name, _lease: LeaseId) {}
-
-    /// See [`crate::store::Store::read`].
-    pub async fn read(&self, _room: RoomId, _after: u64, _entries_max: usize, _bytes_max: usize) -> Result<Slice> {
-        Err(StoreError::RoomUnknown)
+    pub fn leave(&self, room: RoomId, name: Name, lease: LeaseId) {
+        if let Some(serving) = &self.shared.serving {
+            serving.command(Command::Leave(Claim { room, name, lease }));
+        }
     }
 
-    /// See [`crate::store::Store::oldest`].
-    pub async fn oldest(&self, _room: RoomId, _after: u64, _entries_max: usize) -> Result<Slice> {
-        Err(StoreError::RoomUnknown)
-    }
-
-    /// See [`crate::store::Store::newest`].
-    pub async fn newest(&self, _room: RoomId, _before: Option<u64>, _entries_max: usize) -> Result<Slice> {
-        Err(StoreError::RoomUnknown)
+    /// See [`crate::store::Store::follow_activity`].
+    pub fn follow_activity(&self, follow: bool) {
+        if let Some(serving) = &self.shared.serving {
+            serving.hall.order(Order::Follow(follow));
+        }
     }
 
     /// See [`crate::store::Store::kept_news`].
-    pub fn kept_news(&self) -> tokio::sync::broadcast::Receiver<String> {
-        tokio::sync::broadcast::channel(1).1
+    pub fn kept_news(&self) -> broadcast::Receiver<String> {
+        self.shared.kept_news.subscribe()
     }
 
     /// See [`crate::store::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
-        self.link.read(redis::pipe().cmd("PING")).await
+        let away = |cause: &str| StoreError::Unavailable(cause.to_owned());
+        if !self.link.is_up() {
+            return Err(away("Redis cannot be reached"));
+        }
+        let answer = timeout(READY_MAX, self.link.read(redis::pipe().cmd("PING").ignore())).await;
+        answer.unwrap_or_else(|_| Err(away("Redis does not answer")))
     }
 
     /// See [`crate::store::Store::examine`].
     pub async fn examine(&self) -> Result<Examined> {
-        Ok(Examined::Unfinished)
+        upkeep::examine(&self.link).await
     }
 
     /// See [`crate::store::Store::register`].
-    pub fn register(&self, _registry: &mut Registry) {}
+    pub fn register(&self, registry: &mut Registry) {
+        self.shared.meters.register(registry, &self.shared.queue);
+    }
 
-    /// See [`crate::store::Store::close`].
-    pub async fn close(&self) {}
+    /// See [`crate::store::Store::close`]. Who is here stays in the rooms until the leases lapse: by then most are back by
+    /// another node, and nobody has seen them go.
+    pub async fn close(&self) {
+        let Some(serving) = &self.shared.serving else { return };
+        let (told, done) = oneshot::channel();
+        let _ = serving.inbox.send(Message::Close(told));
+        let _ = timeout(self.link.wait_max() + READY_MAX, done).await;
+        let turns = serving.turns.lock().take();
+        if let Some(turns) = turns {
+            turns.abort();
+        }
+        let mut tasks = std::mem::take(&mut *serving.tasks.lock());
+        tasks.shutdown().await;
+        self.link.close();
+    }
+
+    fn link(&self) -> &Link {
+        &self.link
+    }
+}
+
+impl Serving {
+    /// Takes part: from here on this process is an owner of leases, and hears what others do.
+    async fn begin(
+        link: &Link,
+        settings: &Arc<Settings>,
+        kept_news: broadcast::Sender<String>,
+    ) -> std::result::Result<Self, OpenError> {
+        let unreachable = |cause: StoreError| OpenError::Unreachable { cause: cause.to_string() };
+        let changes_read = changes::newest(link).await.map_err(unreachable)?;
+        let (owner, unnoted) = Owner::new();
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let (news, tail) = mpsc::channel(TAIL_BATCHES_MAX);
+        let hall = Arc::new(Hall::new(link.clone(), Arc::clone(settings), owner, orders));
+        let ear = Ear::new(Arc::clone(&hall), ordered, news, kept_news, changes_read);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(ear.listen());
+        tasks.spawn(ear::stir(Arc::clone(&hall)));
+        tasks.spawn(owner::keep(Arc::clone(&hall), inbox.clone()));
+        tasks.spawn(owner::end_others(Arc::clone(&hall)));
+        tasks.spawn(owner::forget_rooms(Arc::clone(&hall), unnoted));
+        tasks.spawn(upkeep::keep_house(Arc::clone(&hall)));
+        let turns = tokio::spawn(Turns::new(Arc::clone(&hall), messages).run());
+        Ok(Self {
+            hall,
+            inbox,
+            tail: Mutex::new(Some(tail)),
+            tail_taken: AtomicBool::new(false),
+            tasks: Mutex::new(tasks),
+            turns: Mutex::new(Some(turns)),
+        })
+    }
+
+    /// One that comes after the end is dropped with its asker's channel, which tells the one who waits.
+    fn command(&self, command: Command) {
+        let _ = self.inbox.send(Message::Command(command));
+    }
+}
+
+fn not_a_server() -> StoreError {
+    StoreError::Unavailable("only the server's own process enters rooms and speaks in them".into())
 }

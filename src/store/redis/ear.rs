@@ -1,0 +1,517 @@
+//! What this node hears: the entries of the rooms that somebody here is in, and what was administered.
+//!
+//! It has a connection of its own, so that a flood of news holds up no answer. Redis tells what is published to whoever
+//! is connected at that moment, and no more; so what is heard is held against the offsets: the next one is handed on,
+//! an earlier one is a double, and behind a gap the room is read from the log. After each reconnect all rooms are.
+//!
+//! Invariant: of each room every offset is handed on once, in order; what no log has any more is left out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use uuid::Uuid;
+
+use super::changes::{self, Change};
+use super::entries;
+use super::hall::Hall;
+use super::link::Wire;
+use super::record;
+use super::request::Request;
+use crate::chat::{Entry, History, RoomId};
+use crate::store::{Event, Result, StoreError};
+
+/// Messages that are worked off together.
+const PUSHES_AT_ONCE: usize = 512;
+/// Messages that may wait for a node that is slower than what it hears. Above it they are dropped, and their rooms read
+/// from the log when there is time: that is bounded by what is asked for, and this is not.
+const PUSHES_MAX: usize = 65_536;
+/// Channels that one command subscribes to.
+const CHANNELS_AT_ONCE: usize = 500;
+/// Rooms that are read from the log at the same time.
+const ROOMS_AT_ONCE: usize = 16;
+/// What a read from the log brings at most, in bytes.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// How often it is looked whether something is to be done besides.
+const TICK: Duration = Duration::from_millis(200);
+/// How often it is looked for changes that nobody hinted at, and whether the connection lives.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long Redis may be away before people are told.
+const AWAY_MIN: Duration = Duration::from_secs(1);
+/// How often other nodes' lists are told which rooms something happened in.
+const STIR: Duration = Duration::from_millis(250);
+/// Bytes of a room's id in a message on the channel of activity.
+const ID_BYTES: usize = 16;
+/// Rooms that one such message names.
+const STIRRED_AT_ONCE: usize = 200;
+
+/// What the rest of the store wants of it.
+pub(super) enum Order {
+    /// Hear a room from here on; answered once it is so.
+    Listen(RoomId, oneshot::Sender<()>),
+    /// Hear it no more.
+    Quit(RoomId),
+    /// Somebody has come in: what is handed on begins here, where nothing was yet.
+    Entered { room: RoomId, next: u64, history: History },
+    /// Hear in which rooms something happens, or hear that no more.
+    Follow(bool),
+    /// Everything that was known is of another store.
+    Anew,
+}
+
+/// A room that is heard.
+struct Heard {
+    /// The offset that comes next; `None` while nobody knows.
+    next: Option<u64>,
+    history: History,
+    /// The connection by which it is heard; 0 is none yet.
+    connection: u64,
+    /// Who waits until it is heard.
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Heard {
+    fn is_heard(&mut self) {
+        for told in self.waiting.drain(..) {
+            let _ = told.send(());
+        }
+    }
+}
+
+/// A connection to hear by.
+struct Line {
+    wire: Wire,
+    pushes: mpsc::UnboundedReceiver<PushInfo>,
+}
+
+type Connecting = BoxFuture<'static, redis::RedisResult<Line>>;
+type Subscribed = BoxFuture<'static, (u64, RoomId, bool)>;
+
+/// The task that listens.
+pub(super) struct Ear {
+    hall: Arc<Hall>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    tail: mpsc::Sender<Vec<Event>>,
+    kept_news: broadcast::Sender<String>,
+    rooms: HashMap<RoomId, Heard>,
+    /// Rooms of which something is missing.
+    behind: HashSet<RoomId>,
+    line: Option<Line>,
+    connections: u64,
+    connecting: Option<Connecting>,
+    subscribing: FuturesUnordered<Subscribed>,
+    /// The newest change that was read; `None` while the first look is to come.
+    changes_read: Option<String>,
+    changes_hinted: bool,
+    follows: bool,
+    looked: Instant,
+    /// Since when nothing can be heard or asked, and whether that was told.
+    away: Option<(Instant, bool)>,
+}
+
+impl Ear {
+    pub(super) fn new(
+        hall: Arc<Hall>,
+        orders: mpsc::UnboundedReceiver<Order>,
+        tail: mpsc::Sender<Vec<Event>>,
+        kept_news: broadcast::Sender<String>,
+        changes_read: String,
+    ) -> Self {
+        Self {
+            hall,
+            orders,
+            tail,
+            kept_news,
+            rooms: HashMap::new(),
+            behind: HashSet::new(),
+            line: None,
+            connections: 0,
+            connecting: None,
+            subscribing: FuturesUnordered::new(),
+            changes_read: Some(changes_read),
+            changes_hinted: true,
+            follows: false,
+            looked: Instant::now(),
+            away: None,
+        }
+    }
+
+    /// Listens for as long as it is polled.
+    pub(super) async fn listen(mut self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pushes = Vec::new();
+        self.connect(Duration::ZERO);
+        loop {
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => return,
+                },
+                count = heard(&mut self.line, &mut pushes) => {
+                    if count == 0 {
+                        self.hang_up();
+                    }
+                    self.hear(&mut pushes).await;
+                }
+                Some((connection, room, done)) = self.subscribing.next() => self.subscribed(connection, room, done),
+                line = made(&mut self.connecting) => self.connected(line).await,
+                _ = ticks.tick() => self.look().await,
+            }
+            if !self.behind.is_empty() && self.line.is_some() && self.hall.link.is_up() {
+                self.catch_up().await;
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Listen(room, told) => self.take_up(room, told),
+            Order::Quit(room) => {
+                self.behind.remove(&room);
+                if self.rooms.remove(&room).is_some_and(|heard| heard.connection == self.connections)
+                    && let Some(line) = &self.line
+                {
+                    let (mut wire, channel) = (line.wire.clone(), self.hall.link.keys().of_room(room).news);
+                    // In its own time: one that is heard for nothing does no harm.
+                    tokio::spawn(async move { wire.unsubscribe(&channel).await });
+                }
+            }
+            Order::Entered { room, next, history } => {
+                if let Some(heard) = self.rooms.get_mut(&room) {
+                    heard.history = history;
+                    let begins = heard.next.is_none();
+                    heard.next.get_or_insert(next);
+                    // What was said between may have passed by.
+                    if begins && history == History::On {
+                        self.behind.insert(room);
+                    }
+                }
+            }
+            Order::Follow(follows) => {
+                self.follows = follows;
+                if let Some(line) = &self.line {
+                    let (mut wire, channel) = (line.wire.clone(), self.hall.link.keys().of_all("activity"));
+                    tokio::spawn(async move {
+                        if follows { wire.subscribe(&[channel]).await } else { wire.unsubscribe(&channel).await }
+                    });
+                }
+            }
+            Order::Anew => {
+                self.rooms.clear();
+                self.behind.clear();
+                self.changes_read = None;
+                self.tell(vec![Event::Anew]).await;
+            }
+        }
+    }
+
+    fn take_up(&mut self, room: RoomId, told: oneshot::Sender<()>) {
+        let heard = self.rooms.entry(room).or_insert_with(|| Heard {
+            next: None,
+            history: History::On,
+            connection: 0,
+            waiting: Vec::new(),
+        });
+        if heard.connection == self.connections && self.line.is_some() {
+            let _ = told.send(());
+            return;
+        }
+        heard.waiting.push(told);
+        if let (1, Some(line)) = (heard.waiting.len(), &self.line) {
+            let (mut wire, channel) = (line.wire.clone(), self.hall.link.keys().of_room(room).news);
+            let connection = self.connections;
+            self.subscribing.push(Box::pin(async move {
+                let done = wire.subscribe(&[channel]).await.is_ok();
+                (connection, room, done)
+            }));
+        }
+    }
+
+    fn subscribed(&mut self, connection: u64, room: RoomId, done: bool) {
+        if connection != self.connections || self.line.is_none() {
+            return;
+        }
+        if !done {
+            return self.hang_up();
+        }
+        if let Some(heard) = self.rooms.get_mut(&room) {
+            heard.connection = connection;
+            heard.is_heard();
+        }
+    }
+
+    fn hang_up(&mut self) {
+        if self.line.take().is_some() {
+            self.connect(Duration::ZERO);
+        }
+    }
+
+    fn connect(&mut self, pause: Duration) {
+        let hall = Arc::clone(&self.hall);
+        self.connecting = Some(Box::pin(async move {
+            sleep(pause).await;
+            let (sender, pushes) = mpsc::unbounded_channel();
+            let wire = hall.link.connect(Some(sender)).await?;
+            Ok(Line { wire, pushes })
+        }));
+    }
+
+    /// There is a connection again: everything is listened to by it, and what was missed is read.
+    async fn connected(&mut self, line: redis::RedisResult<Line>) {
+        self.connecting = None;
+        let Ok(mut line) = line else { return self.connect(TICK) };
+        let keys = self.hall.link.keys();
+        let mut channels = vec![keys.of_all("changed")];
+        channels.extend(self.follows.then(|| keys.of_all("activity")));
+        channels.extend(self.rooms.keys().map(|room| keys.of_room(*room).news));
+        for some in channels.chunks(CHANNELS_AT_ONCE) {
+            if line.wire.subscribe(some).await.is_err() {
+                return self.connect(TICK);
+            }
+        }
+        self.connections += 1;
+        for (room, heard) in &mut self.rooms {
+            heard.connection = self.connections;
+            heard.is_heard();
+            if heard.next.is_some() && heard.history == History::On {
+                self.behind.insert(*room);
+            }
+        }
+        self.changes_hinted = true;
+        self.line = Some(line);
+    }
+
+    async fn look(&mut self) {
+        self.look_whether_away().await;
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            self.changes_hinted = true;
+            if let Some(line) = &self.line {
+                let (mut wire, connection) = (line.wire.clone(), self.connections);
+                self.subscribing.push(Box::pin(async move {
+                    let lives: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut wire).await;
+                    (connection, RoomId::new(Uuid::nil()), lives.is_ok())
+                }));
+            }
+        }
+        if std::mem::take(&mut self.changes_hinted) && self.hall.link.is_up() {
+            self.read_changes().await;
+        }
+    }
+
+    async fn look_whether_away(&mut self) {
+        let is_away = self.line.is_none() || !self.hall.link.is_up();
+        match (is_away, self.away) {
+            (true, None) => self.away = Some((Instant::now(), false)),
+            (true, Some((since, false))) if since.elapsed() >= AWAY_MIN => {
+                self.away = Some((since, true));
+                self.tell(vec![Event::Away]).await;
+            }
+            (false, Some((_, told))) => {
+                self.away = None;
+                if told {
+                    self.tell(vec![Event::Back]).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Works off what was published.
+    async fn hear(&mut self, pushes: &mut Vec<PushInfo>) {
+        let mut events = Vec::new();
+        if self.line.as_ref().is_some_and(|line| line.pushes.len() > PUSHES_MAX) {
+            self.drop_what_waits(pushes);
+        }
+        for push in pushes.drain(..) {
+            match push.kind {
+                PushKind::Disconnection => self.hang_up(),
+                PushKind::Message | PushKind::SMessage => {
+                    let [Value::BulkString(channel), Value::BulkString(payload)] = &push.data[..] else { continue };
+                    self.heard(channel, payload, &mut events);
+                }
+                _ => {}
+            }
+        }
+        self.tell(events).await;
+        if std::mem::take(&mut self.changes_hinted) && self.hall.link.is_up() {
+            self.read_changes().await;
+        }
+    }
+
+    fn heard(&mut self, channel: &[u8], payload: &[u8], events: &mut Vec<Event>) {
+        let keys = self.hall.link.keys();
+        let Some(room) = keys.room_of_news(channel) else {
+            if channel == keys.of_all("changed").as_bytes() {
+                self.changes_hinted = true;
+            } else {
+                let ids = payload.chunks_exact(ID_BYTES).filter_map(|id| Some(RoomId::from_bytes(id.try_into().ok()?)));
+                events.extend(ids.filter(|room| !self.rooms.contains_key(room)).map(Event::Room));
+            }
+            return;
+        };
+        match record::read_all(room, payload) {
+            Ok(entries) => entries.into_iter().for_each(|entry| self.hand_on(entry, events)),
+            Err(cause) => tracing::error!(%room, %cause, "something else than an entry was published"),
+        }
+    }
+
+    /// Hands an entry on, if it is the room's next.
+    fn hand_on(&mut self, entry: Arc<Entry>, events: &mut Vec<Event>) {
+        let Some(heard) = self.rooms.get_mut(&entry.room_id) else { return };
+        let next = heard.next.unwrap_or(entry.offset);
+        // Of a room without a history there is nothing to read: what is missing is told as a gap.
+        if entry.offset > next && heard.history == History::On {
+            self.behind.insert(entry.room_id);
+        }
+        if entry.offset < next || self.behind.contains(&entry.room_id) {
+            return;
+        }
+        heard.next = Some(entry.offset + 1);
+        self.hall.saw(entry.room_id, entry.offset);
+        events.push(Event::Entry(entry));
+    }
+
+    /// This node does not keep up: nothing is read from what waits but where it belongs.
+    fn drop_what_waits(&mut self, pushes: &mut Vec<PushInfo>) {
+        if let Some(line) = &mut self.line {
+            while let Ok(push) = line.pushes.try_recv() {
+                pushes.push(push);
+            }
+        }
+        for push in pushes.drain(..) {
+            let Some(Value::BulkString(channel)) = push.data.first() else { continue };
+            match self.hall.link.keys().room_of_news(channel) {
+                Some(room) => {
+                    if self.rooms.get(&room).is_some_and(|heard| heard.history == History::On && heard.next.is_some()) {
+                        self.behind.insert(room);
+                    }
+                }
+                None => self.changes_hinted = true,
+            }
+        }
+    }
+
+    /// Reads from the log what was missed.
+    async fn catch_up(&mut self) {
+        let rooms = std::mem::take(&mut self.behind);
+        let reads = rooms.into_iter().filter_map(|room| {
+            let next = self.rooms.get(&room)?.next?;
+            let hall = Arc::clone(&self.hall);
+            Some(async move { (room, next, missed(&hall, room, next).await) })
+        });
+        let mut reads = futures_util::stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(ROOMS_AT_ONCE);
+        while let Some((room, next, read)) = reads.next().await {
+            match read {
+                Ok((entries, is_all)) => {
+                    let events: Vec<Event> = entries.iter().map(|entry| Event::Entry(Arc::clone(entry))).collect();
+                    if let (Some(heard), Some(newest)) = (self.rooms.get_mut(&room), entries.last()) {
+                        heard.next = Some(newest.offset + 1);
+                        self.hall.saw(room, newest.offset);
+                    }
+                    if !is_all {
+                        self.behind.insert(room);
+                    }
+                    self.tell(events).await;
+                }
+                // It was deleted: that comes with the changes.
+                Err(StoreError::RoomUnknown) => {}
+                Err(cause) => {
+                    tracing::debug!(%room, next, %cause, "what was missed cannot be read now");
+                    self.behind.insert(room);
+                    sleep(TICK).await;
+                }
+            }
+        }
+    }
+
+    async fn read_changes(&mut self) {
+        let link = self.hall.link.clone();
+        let read = match &self.changes_read {
+            Some(after) => changes::read(&link, after).await,
+            None => changes::newest(&link).await.map(|newest| (Vec::new(), newest)),
+        };
+        let Ok((changes, newest)) = read else {
+            self.changes_hinted = true;
+            return;
+        };
+        self.changes_read = Some(newest);
+        let mut events = Vec::new();
+        for change in changes {
+            events.push(match change {
+                Change::Room(room) => Event::Room(room),
+                Change::RoomDeleted(room) => {
+                    self.rooms.remove(&room);
+                    self.behind.remove(&room);
+                    Event::RoomDeleted(room)
+                }
+                Change::SessionsEnded(name) => Event::SessionsEnded(name),
+                Change::Kept(name) => {
+                    let _ = self.kept_news.send(name);
+                    continue;
+                }
+            });
+        }
+        self.tell(events).await;
+    }
+
+    /// Hands news over. A reader who is slow is waited for.
+    async fn tell(&mut self, events: Vec<Event>) {
+        if !events.is_empty() {
+            let _ = self.tail.send(events).await;
+        }
+    }
+}
+
+/// The next messages; none ever where there is no connection. 0 is the connection's end.
+async fn heard(line: &mut Option<Line>, pushes: &mut Vec<PushInfo>) -> usize {
+    match line {
+        Some(line) => line.pushes.recv_many(pushes, PUSHES_AT_ONCE).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn made(connecting: &mut Option<Connecting>) -> redis::RedisResult<Line> {
+    match connecting {
+        Some(connecting) => connecting.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Entries from an offset on, and whether these are all. A log that ends before what somebody here has seen was set
+/// back: its offsets go on behind what was seen.
+async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>, bool)> {
+    let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
+    if slice.last < next - 1 {
+        tracing::warn!(%room, from = slice.last + 1, to = next - 1, "Redis has lost entries that were acknowledged");
+        let request = Request { rooms: &[room], acts: &|_, _| Vec::new(), enters: false, is_joint: false };
+        let end = Instant::now() + hall.link.wait_max();
+        hall.ask(&request, end).await.map_err(StoreError::Unavailable)?;
+    }
+    let is_all = slice.entries.last().is_none_or(|newest| newest.offset >= slice.last);
+    Ok((slice.entries, is_all))
+}
+
+/// Tells other nodes' lists in which rooms something happened, for as long as it is polled.
+pub(super) async fn stir(hall: Arc<Hall>) {
+    let channel = hall.link.keys().of_all("activity");
+    loop {
+        sleep(STIR).await;
+        let rooms: Vec<RoomId> = hall.take_stirred().into_iter().collect();
+        for some in rooms.chunks(STIRRED_AT_ONCE) {
+            let ids: Vec<u8> = some.iter().flat_map(|room| *room.as_bytes()).collect();
+            let told: Result<()> =
+                hall.link.read(redis::pipe().cmd(hall.link.publish_command()).arg(&channel).arg(ids).ignore()).await;
+            if let Err(cause) = told {
+                tracing::debug!(%cause, "other nodes' lists of rooms are not told what changed");
+            }
+        }
+    }
+}
