@@ -44,6 +44,8 @@ const TICK: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long Redis may be away before people are told.
 const AWAY_MIN: Duration = Duration::from_secs(1);
+/// How long a room is heard after the last one here has left it: who comes and goes costs no subscription each time.
+const LINGER: Duration = Duration::from_secs(1);
 /// How often other nodes' lists are told which rooms something happened in.
 const STIR: Duration = Duration::from_millis(250);
 /// Bytes of a room's id in a message on the channel of activity.
@@ -72,12 +74,20 @@ struct Heard {
     history: History,
     /// The connection by which it is heard; 0 is none yet.
     connection: u64,
+    /// The one by which it was heard first.
+    since: u64,
+    /// When the last one here left. Who comes back soon finds it heard.
+    left: Option<Instant>,
     /// Who waits until it is heard.
     waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Heard {
-    fn is_heard(&mut self) {
+    fn is_heard(&mut self, connection: u64) {
+        self.connection = connection;
+        if self.since == 0 {
+            self.since = connection;
+        }
         for told in self.waiting.drain(..) {
             let _ = told.send(());
         }
@@ -174,13 +184,8 @@ impl Ear {
         match order {
             Order::Listen(room, told) => self.take_up(room, told),
             Order::Quit(room) => {
-                self.behind.remove(&room);
-                if self.rooms.remove(&room).is_some_and(|heard| heard.connection == self.connections)
-                    && let Some(line) = &self.line
-                {
-                    let (mut wire, channel) = (line.wire.clone(), self.hall.link.keys().of_room(room).news);
-                    // In its own time: one that is heard for nothing does no harm.
-                    tokio::spawn(async move { wire.unsubscribe(&channel).await });
+                if let Some(heard) = self.rooms.get_mut(&room) {
+                    heard.left = Some(Instant::now());
                 }
             }
             Order::Entered { room, next, history } => {
@@ -188,8 +193,8 @@ impl Ear {
                     heard.history = history;
                     let begins = heard.next.is_none();
                     heard.next.get_or_insert(next);
-                    // What was said between may have passed by.
-                    if begins && history == History::On {
+                    // By another connection than at first: what was said in between may have passed by.
+                    if begins && heard.since != self.connections && history == History::On {
                         self.behind.insert(room);
                     }
                 }
@@ -198,9 +203,11 @@ impl Ear {
                 self.follows = follows;
                 if let Some(line) = &self.line {
                     let (mut wire, channel) = (line.wire.clone(), self.hall.link.keys().of_all("activity"));
-                    tokio::spawn(async move {
-                        if follows { wire.subscribe(&[channel]).await } else { wire.unsubscribe(&channel).await }
-                    });
+                    let done =
+                        if follows { wire.subscribe(&[channel]).await } else { wire.unsubscribe(&channel).await };
+                    if done.is_err() {
+                        self.hang_up();
+                    }
                 }
             }
             Order::Anew => {
@@ -217,8 +224,11 @@ impl Ear {
             next: None,
             history: History::On,
             connection: 0,
+            since: 0,
+            left: None,
             waiting: Vec::new(),
         });
+        heard.left = None;
         if heard.connection == self.connections && self.line.is_some() {
             let _ = told.send(());
             return;
@@ -242,8 +252,7 @@ impl Ear {
             return self.hang_up();
         }
         if let Some(heard) = self.rooms.get_mut(&room) {
-            heard.connection = connection;
-            heard.is_heard();
+            heard.is_heard(connection);
         }
     }
 
@@ -278,8 +287,7 @@ impl Ear {
         }
         self.connections += 1;
         for (room, heard) in &mut self.rooms {
-            heard.connection = self.connections;
-            heard.is_heard();
+            heard.is_heard(self.connections);
             if heard.next.is_some() && heard.history == History::On {
                 self.behind.insert(*room);
             }
@@ -290,6 +298,7 @@ impl Ear {
 
     async fn look(&mut self) {
         self.look_whether_away().await;
+        self.stop_hearing().await;
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             self.changes_hinted = true;
@@ -306,8 +315,26 @@ impl Ear {
         }
     }
 
+    /// Rooms that everybody here has left for good are heard no more.
+    async fn stop_hearing(&mut self) {
+        let Some(line) = &self.line else { return };
+        let mut wire = line.wire.clone();
+        let is_over = |heard: &Heard| {
+            heard.connection == self.connections && heard.left.is_some_and(|left| left.elapsed() >= LINGER)
+        };
+        let over: Vec<RoomId> = self.rooms.iter().filter(|(_, heard)| is_over(heard)).map(|(room, _)| *room).collect();
+        for room in over {
+            self.rooms.remove(&room);
+            self.behind.remove(&room);
+            // One after the other, here: a subscription to the same channel must not overtake it.
+            if wire.unsubscribe(&self.hall.link.keys().of_room(room).news).await.is_err() {
+                return self.hang_up();
+            }
+        }
+    }
+
     async fn look_whether_away(&mut self) {
-        let is_away = self.line.is_none() || !self.hall.link.is_up();
+        let is_away = self.line.is_none() || self.hall.trouble().is_some();
         match (is_away, self.away) {
             (true, None) => self.away = Some((Instant::now(), false)),
             (true, Some((since, false))) if since.elapsed() >= AWAY_MIN => {
@@ -447,11 +474,7 @@ impl Ear {
         for change in changes {
             events.push(match change {
                 Change::Room(room) => Event::Room(room),
-                Change::RoomDeleted(room) => {
-                    self.rooms.remove(&room);
-                    self.behind.remove(&room);
-                    Event::RoomDeleted(room)
-                }
+                Change::RoomDeleted(room) => Event::RoomDeleted(room),
                 Change::SessionsEnded(name) => Event::SessionsEnded(name),
                 Change::Kept(name) => {
                     let _ = self.kept_news.send(name);

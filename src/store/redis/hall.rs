@@ -34,6 +34,8 @@ pub(super) struct Hall {
     stirred: Mutex<HashSet<RoomId>>,
     /// Rooms that are listened to, and the owner's name under which that was noted.
     listened: Mutex<HashMap<RoomId, Arc<str>>>,
+    /// What Redis said when it refused something last, unless it took something in since.
+    refusal: Mutex<Option<String>>,
     turns: AtomicU64,
 }
 
@@ -48,6 +50,7 @@ impl Hall {
             seen: Mutex::default(),
             stirred: Mutex::default(),
             listened: Mutex::default(),
+            refusal: Mutex::default(),
             turns: AtomicU64::new(1),
         }
     }
@@ -59,7 +62,28 @@ impl Hall {
 
     /// Until when somebody who asked at this time waits. Where Redis has been away for as long as that, nobody waits.
     pub(super) fn end_of_patience(&self, asked: Instant) -> Instant {
-        asked + self.link.wait_max()
+        let wait = self.link.wait_max();
+        let standing = *self.link.standing().borrow();
+        if !standing.is_up && standing.since.elapsed() >= wait { Instant::now() } else { asked + wait }
+    }
+
+    /// Why nothing can be stored now, if it cannot.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if !self.link.is_up() {
+            return Some("Redis cannot be reached".into());
+        }
+        self.refusal.lock().clone()
+    }
+
+    /// Redis took something in, or refused it: a full memory or disk, mostly.
+    pub(super) fn note(&self, refusal: Option<&str>) {
+        let mut noted = self.refusal.lock();
+        match (noted.is_some(), refusal) {
+            (false, Some(cause)) => tracing::error!(%cause, "Redis refuses to store anything"),
+            (true, None) => tracing::info!("Redis stores again"),
+            _ => {}
+        }
+        *noted = refusal.map(str::to_owned);
     }
 
     /// Asks for a turn until it is answered, or the time is over. The error says what is known of it.
@@ -72,7 +96,9 @@ impl Hall {
         };
         loop {
             let Ok((generation, mut wire)) = self.link.wire(end).await else { return Err(over(doubt)) };
-            let Some((owner, owned_until)) = self.owner.current(end).await else { return Err(over(doubt)) };
+            let Some((owner, owned_until)) = self.owner.current(end, generation).await else {
+                return Err(over(doubt));
+            };
             let circumstances = Circumstances {
                 number: &number,
                 process: self.owner.process(),
@@ -94,13 +120,17 @@ impl Hall {
             match self.link.judge(generation, answer) {
                 Ok(value) => match Answer::of(&value) {
                     Some(Answer::Done(rooms)) => {
+                        self.note(None);
                         self.stirred.lock().extend(request.rooms);
                         return Ok(rooms);
                     }
                     Some(Answer::Lapsed) => self.owner.has_lapsed(owned_until),
                     None => return Err("Redis answered something else than was asked".into()),
                 },
-                Err(Fault::Refused(cause)) => return Err(format!("Redis refuses: {cause}")),
+                Err(Fault::Refused(cause)) => {
+                    self.note(Some(&cause));
+                    return Err(format!("Redis refuses: {cause}"));
+                }
                 Err(Fault::NotYet(_)) => sleep(AGAIN).await,
                 Err(Fault::Broken(cause)) => doubt = Some(cause),
             }

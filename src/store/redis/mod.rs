@@ -215,8 +215,8 @@ impl Redis {
     /// See [`crate::store::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
         let away = |cause: &str| StoreError::Unavailable(cause.to_owned());
-        if !self.link.is_up() {
-            return Err(away("Redis cannot be reached"));
+        if let Some(cause) = self.shared.serving.as_ref().and_then(|serving| serving.hall.trouble()) {
+            return Err(StoreError::Unavailable(cause));
         }
         let answer = timeout(READY_MAX, self.link.read(redis::pipe().cmd("PING").ignore())).await;
         answer.unwrap_or_else(|_| Err(away("Redis does not answer")))

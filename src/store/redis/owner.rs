@@ -27,6 +27,8 @@ static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scri
 static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/note.lua")));
 static CONDEMN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/condemn.lua")));
 
+/// Between two tries to note something.
+const AGAIN: Duration = Duration::from_millis(50);
 /// Rooms in which leases are ended at the same time.
 const ROOMS_AT_ONCE: usize = 16;
 /// How long an owner's leases may take to be ended in one room, until it is tried again later.
@@ -38,6 +40,8 @@ struct Standing {
     name: Arc<str>,
     /// In Redis's milliseconds; 0 while it is not held.
     until: i64,
+    /// The connection by which that was said, and by which this Redis was found to be the one that was known.
+    connection: u64,
 }
 
 /// See the module's own words.
@@ -70,7 +74,7 @@ impl Rhythm {
 impl Owner {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<RoomId>) {
         let (unnoted, rooms) = mpsc::unbounded_channel();
-        let standing = watch::Sender::new(Standing { name: fresh_name(), until: 0 });
+        let standing = watch::Sender::new(Standing { name: fresh_name(), until: 0, connection: 0 });
         (Self { process: fresh_name(), standing, hurry: Notify::new(), unnoted }, rooms)
     }
 
@@ -79,10 +83,12 @@ impl Owner {
         &self.process
     }
 
-    /// The name, and until when leases are held by it; waited for while they are not.
-    pub(super) async fn current(&self, end: Instant) -> Option<(Arc<str>, i64)> {
+    /// The name, and until when leases are held by it; waited for while they are not, and until it was looked what
+    /// there is at the other end of this connection.
+    pub(super) async fn current(&self, end: Instant, connection: u64) -> Option<(Arc<str>, i64)> {
         let mut standing = self.standing.subscribe();
-        let held = timeout_at(end.into(), standing.wait_for(|standing| standing.until > 0)).await;
+        let held = |standing: &Standing| standing.until > 0 && standing.connection >= connection;
+        let held = timeout_at(end.into(), standing.wait_for(held)).await;
         held.ok()?.ok().map(|standing| (Arc::clone(&standing.name), standing.until))
     }
 
@@ -106,13 +112,16 @@ impl Owner {
     /// Lets it be known that leases may be held in a room, so that whoever ends them looks there. Answers under which name.
     pub(super) async fn note(&self, link: &Link, room: RoomId) -> Result<Arc<str>> {
         let end = Instant::now() + link.wait_max();
-        while let Some((name, until)) = self.current(end).await {
+        while let Some((name, until)) = self.current(end, 0).await {
             let keys = [link.keys().of_all("owners"), link.keys().of_all(&format!("owned:{name}"))];
-            let noted: i64 = link.run(&NOTE, &keys, &[name.as_bytes(), room.to_string().as_bytes()]).await?;
-            if noted == 1 {
-                return Ok(name);
+            let noted = link.run::<i64>(&NOTE, &keys, &[name.as_bytes(), room.to_string().as_bytes()]).await;
+            match noted {
+                Ok(1) => return Ok(name),
+                Ok(_) => self.has_lapsed(until),
+                // Twice is once.
+                Err(_) if Instant::now() < end => sleep(AGAIN).await,
+                Err(cause) => return Err(cause),
             }
-            self.has_lapsed(until);
         }
         Err(StoreError::Unavailable("Redis cannot be reached".into()))
     }
@@ -132,12 +141,16 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
     let rhythm = Rhythm::of(hall.settings.lease);
     let mut epoch = String::new();
     let mut is_new = true;
+    let mut link = hall.link.standing();
     loop {
-        match renew(&hall, rhythm, &epoch, is_new).await {
+        let connection = link.borrow_and_update().generation;
+        let renewed = renew(&hall, rhythm, &epoch, is_new).await;
+        match renewed {
             Ok((0, until, known)) => {
                 epoch = known;
                 let was_new = std::mem::take(&mut is_new);
-                hall.owner.standing.send_modify(|standing| standing.until = until);
+                hall.note(None);
+                hall.owner.standing.send_modify(|standing| (standing.until, standing.connection) = (until, connection));
                 if was_new {
                     let _ = turns.send(Message::Again);
                 }
@@ -147,7 +160,9 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
                     "this node was silent for so long that its people were taken for gone; they enter again"
                 );
                 is_new = true;
-                hall.owner.standing.send_modify(|standing| *standing = Standing { name: fresh_name(), until: 0 });
+                hall.owner
+                    .standing
+                    .send_modify(|standing| *standing = Standing { name: fresh_name(), until: 0, connection: 0 });
                 continue;
             }
             Ok(_) => {
@@ -158,13 +173,21 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
                 hall.forget();
                 hall.order(Order::Anew);
                 (epoch, is_new) = (String::new(), true);
-                hall.owner.standing.send_modify(|standing| *standing = Standing { name: fresh_name(), until: 0 });
+                hall.owner
+                    .standing
+                    .send_modify(|standing| *standing = Standing { name: fresh_name(), until: 0, connection: 0 });
                 continue;
             }
-            Err(cause) => tracing::debug!(%cause, "this node's time cannot be renewed"),
+            Err(cause) => {
+                tracing::debug!(%cause, "this node's time cannot be renewed");
+                if hall.link.is_up() {
+                    hall.note(Some(&cause.to_string()));
+                }
+            }
         }
         tokio::select! {
             () = sleep(rhythm.renew) => {}
+            _ = link.changed() => {}
             () = hall.owner.hurry.notified() => {}
         }
     }

@@ -27,6 +27,9 @@ use crate::store::{Appended, Entered, StoreError};
 
 /// Commands that one turn takes: Redis does nothing else meanwhile.
 const TURN_MAX: usize = 128;
+/// Bytes of text from which on a turn takes no more: its news are one message, and Redis closes a connection on which too
+/// much waits (`client-output-buffer-limit pubsub`, 8 to 32 MB).
+const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Between two tries to give back what could not be given back.
 const OWED_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -58,6 +61,16 @@ pub(super) enum Command {
         asked: Asked<Entered>,
     },
     Leave(Claim),
+}
+
+impl Command {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Say { draft, .. } => draft.text.len(),
+            Self::SayAll { drafts, .. } => drafts.iter().map(|draft| draft.text.len()).sum(),
+            Self::Enter { .. } | Self::Leave(_) => 0,
+        }
+    }
 }
 
 /// Somebody's lease in a room.
@@ -200,11 +213,13 @@ impl Turns {
             lane.is_busy = true;
             return self.arrive(number);
         }
-        let mut commands = Vec::new();
+        let (mut commands, mut bytes) = (Vec::new(), 0);
         while commands.len() < TURN_MAX
+            && bytes < TURN_BYTES_MAX
             && let Some(Waiting::Command(..)) = lane.waiting.front()
             && let Some(Waiting::Command(command, at)) = lane.waiting.pop_front()
         {
+            bytes += command.bytes();
             commands.push((command, at));
         }
         if commands.is_empty() {
