@@ -37,13 +37,18 @@
 //! An owner that wakes up condemned takes another name and enters anew. Time is Redis's own: no node's clock counts.
 
 mod accounts;
+mod address;
 mod changes;
+mod check;
 mod claims;
+mod dial;
 mod kept;
 mod keys;
 mod link;
 mod logins;
+mod refusal;
 mod rooms;
+mod wire;
 
 use std::time::Duration;
 
@@ -53,13 +58,15 @@ use crate::store::{Appended, Entered, Examined, Mode, Pending, Result, Slice, St
 
 use self::link::Link;
 
-pub use self::link::OpenError;
+pub use self::address::{Address, AddressError};
+pub use self::check::{Concern, Server, Survey};
+pub use self::refusal::OpenError;
 
 /// What the operator decides about the store.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it is.
-    pub url: String,
+    /// Where it is, and who we are there.
+    pub url: Address,
     /// What all keys and channels begin with.
     pub prefix: String,
     /// The language of notices.
