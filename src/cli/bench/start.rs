@@ -106,7 +106,7 @@ impl Start {
         (config.history.durable, config.history.keep_entries) = (false, 0);
         config.limits.rooms_max = u64::MAX >> 1;
         config.limits.store_queue_max = 2 * UNDER_WAY * ENTRIES_AT_ONCE;
-        let store = ops::open_store(&config, Mode::Serve)?;
+        let store = ops::open_store(&config, Mode::Serve).await?;
         let filled = self.fill(&store, &mut house).await;
         store.close().await;
         filled?;

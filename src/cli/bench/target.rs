@@ -144,14 +144,7 @@ impl Where {
             });
         }
         let config = place.config()?;
-        let lock = config.data.join("serve.lock");
-        let held = std::fs::read_to_string(&lock).with_context(|| {
-            format!(
-                "no server lives on the data in {}; name its folder with --data, or use --token-file and --room, or --spawn",
-                config.data.display()
-            )
-        })?;
-        let gauge = self.gauge(self.pid.or_else(|| held.trim().parse().ok()))?;
+        let gauge = self.gauge(self.pid.or(server_of(&config)?))?;
         Target::with_house(&self.url, self.insecure, gauge, config, None, need).await
     }
 
@@ -162,6 +155,20 @@ impl Where {
         tokio::task::block_in_place(|| gauge.cpu().and(gauge.memory()).and(gauge.cores()))?;
         Ok(gauge)
     }
+}
+
+/// The process id of the server that lives on the data. With Redis there may be several, on other computers too.
+fn server_of(config: &Config) -> anyhow::Result<Option<u32>> {
+    if config.redis.url.is_some() {
+        return Ok(None);
+    }
+    let held = std::fs::read_to_string(config.data.join("serve.lock")).with_context(|| {
+        format!(
+            "no server lives on the data in {}; name its folder with --data, or use --token-file and --room, or --spawn",
+            config.data.display()
+        )
+    })?;
+    Ok(held.trim().parse().ok())
 }
 
 impl Target {
@@ -175,7 +182,7 @@ impl Target {
     ) -> anyhow::Result<Self> {
         let door = door(url, insecure)?;
         let empty = if server.is_some() { gauge.memory()? } else { None };
-        let store = ops::open_store(&config, Mode::Admin)?;
+        let store = ops::open_store(&config, Mode::Admin).await?;
         let furnished = furnish(&store, need).await;
         store.close().await;
         let (tokens, rooms) = furnished?;
@@ -220,7 +227,7 @@ impl Target {
     pub(super) async fn leave(self) -> anyhow::Result<()> {
         // A server of our own goes with its folder.
         let Some(config) = self.house.as_ref().filter(|_| self._server.is_none()) else { return Ok(()) };
-        let store = ops::open_store(config, Mode::Admin)?;
+        let store = ops::open_store(config, Mode::Admin).await?;
         let ids = self.rooms.iter().filter_map(|id| id.parse::<RoomId>().ok());
         let deleted = try_join_all(ids.map(|id| store.delete_room(id))).await;
         store.close().await;

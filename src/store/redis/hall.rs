@@ -63,7 +63,7 @@ impl Hall {
     /// Until when somebody who asked at this time waits. Where Redis has been away for as long as that, nobody waits.
     pub(super) fn end_of_patience(&self, asked: Instant) -> Instant {
         let wait = self.link.wait_max();
-        let standing = *self.link.standing().borrow();
+        let standing = self.link.standing().borrow().clone();
         if !standing.is_up && standing.since.elapsed() >= wait { Instant::now() } else { asked + wait }
     }
 

@@ -25,6 +25,11 @@ impl Keys {
         Self { prefix: prefix.into() }
     }
 
+    /// What they all begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(super) fn of_room(&self, room: RoomId) -> RoomKeys {
         let key = |what: &str| format!("{}{{{room}}}:{what}", self.prefix);
         RoomKeys {

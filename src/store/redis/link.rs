@@ -2,135 +2,36 @@
 //!
 //! One task keeps it: it connects, looks at what it is connected to, and connects again when somebody found the
 //! connection broken. Whoever wants to ask something takes the [`Wire`] that is there, and waits a stated time for one.
+//! The task ends with the last [`Link`].
 
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster_async::ClusterConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, ProtocolVersion, PushInfo, RedisError, RedisFuture,
-    RedisResult, Script, Value,
-};
+use parking_lot::{Mutex, RwLock};
+use redis::{FromRedisValue, Pipeline, PushInfo, RedisResult, Script};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{sleep, timeout_at};
 
 use super::Settings;
+use super::check::{self, Concern, Server};
+use super::dial::Dial;
 use super::keys::Keys;
+pub(super) use super::refusal::OpenError;
+pub(super) use super::wire::{Fault, Wire};
 use crate::store::{Result, StoreError};
 
-/// An answer that takes longer does not come: Redis answers in well under a millisecond, and one that stands still must
-/// not hold a connection for ever.
-const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// How long a connection may take to be made.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// Between two tries to connect.
+/// Between two questions, where Redis says: not now.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// Why the store cannot be opened: the operator's to mend, so the text says how.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Nobody answers there, or not as it should.
-    #[error("redis.url: {cause}")]
-    Unreachable {
-        /// What was found.
-        cause: String,
-    },
-}
-
-/// A connection. Cheap to clone; the clones are one, and what they ask is sent together.
-#[derive(Clone)]
-pub(super) enum Wire {
-    /// To one server.
-    Single(MultiplexedConnection),
-    /// To every server of a Cluster.
-    Cluster(ClusterConnection),
-}
-
-impl ConnectionLike for Wire {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Single(wire) => wire.req_packed_command(cmd),
-            Self::Cluster(wire) => wire.req_packed_command(cmd),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(wire) => wire.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(wire) => wire.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Self::Single(wire) => wire.get_db(),
-            Self::Cluster(wire) => wire.get_db(),
-        }
-    }
-}
-
-impl Wire {
-    /// Hears what is published on these channels from here on.
-    pub(super) async fn subscribe(&mut self, channels: &[String]) -> RedisResult<()> {
-        match self {
-            Self::Single(wire) => wire.subscribe(channels).await,
-            Self::Cluster(wire) => {
-                // Each in the slot of its own room.
-                for channel in channels {
-                    wire.ssubscribe(channel).await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Hears it no more.
-    pub(super) async fn unsubscribe(&mut self, channel: &str) -> RedisResult<()> {
-        match self {
-            Self::Single(wire) => wire.unsubscribe(channel).await,
-            Self::Cluster(wire) => wire.sunsubscribe(channel).await,
-        }
-    }
-}
-
-/// What an error means for who asked.
-pub(super) enum Fault {
-    /// The connection is of no use any more; what was asked may have happened or not.
-    Broken(String),
-    /// Not now, and nothing has happened: it loads its data, or a Cluster elects.
-    NotYet(String),
-    /// No, and nothing has happened.
-    Refused(String),
-}
-
-impl Fault {
-    pub(super) fn of(error: &RedisError) -> Self {
-        let words = error.to_string();
-        match error.code() {
-            Some("LOADING" | "TRYAGAIN" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY") => Self::NotYet(words),
-            // Another one is the master by now.
-            Some("READONLY" | "MOVED" | "ASK") => Self::Broken(words),
-            Some(_) => Self::Refused(words),
-            None => Self::Broken(words),
-        }
-    }
-
-    /// As the store's own error.
-    pub(super) fn unavailable(self) -> StoreError {
-        let (Self::Broken(words) | Self::NotYet(words) | Self::Refused(words)) = self;
-        StoreError::Unavailable(words)
-    }
-}
+/// Between two tries to connect: the first pause, and the longest. Each is twice the one before, give or take a quarter, so that many
+/// nodes do not come back as one.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often it is told that Redis is still away.
+const COMPLAINT: Duration = Duration::from_secs(10);
 
 /// How it stands with the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     /// Whether there is one.
     pub(super) is_up: bool,
@@ -138,6 +39,9 @@ pub(super) struct Standing {
     pub(super) generation: u64,
     /// Since when it stands so.
     pub(super) since: Instant,
+    /// What the run of the server is called that this, or the last, connection leads to: another one after a restart
+    /// or a failover. `None` in a Cluster, or where the server does not tell.
+    pub(super) run: Option<Arc<str>>,
 }
 
 /// The keeper's side and everybody's.
@@ -147,45 +51,64 @@ pub(super) struct Link {
 }
 
 struct Shared {
-    client: Client,
+    dial: Dial,
     keys: Keys,
     /// How long a request waits for a connection.
     wait: Duration,
     wire: RwLock<Option<(u64, Wire)>>,
     standing: watch::Sender<Standing>,
-    broken: Notify,
-    ending: Notify,
+    broken: Arc<Notify>,
+    /// Why there is no connection, for whoever asks.
+    cause: Mutex<String>,
+    /// What was told about the server, so that it is told once.
+    told: Mutex<Vec<Concern>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The keeper waits for this, and finds nothing to keep.
+        self.broken.notify_one();
+    }
 }
 
 impl Link {
-    /// Connects, and keeps connected from then on.
+    /// Connects, looks whether what is there will do, and keeps connected from then on. A Redis that starts at the same
+    /// time is waited for, as long as a request would.
     ///
     /// # Errors
     /// [`OpenError`], when it does not come to a first connection.
     pub(super) async fn open(settings: &Settings) -> std::result::Result<Self, OpenError> {
-        let unreachable = |error: RedisError| OpenError::Unreachable { cause: error.to_string() };
-        let client = Client::open(settings.url.as_str()).map_err(unreachable)?;
-        let standing = Standing { is_up: false, generation: 0, since: Instant::now() };
+        let standing = Standing { is_up: false, generation: 0, since: Instant::now(), run: None };
+        let broken = Arc::new(Notify::new());
         let link = Self {
             shared: Arc::new(Shared {
-                client,
+                dial: Dial::new(&settings.url),
                 keys: Keys::new(&settings.prefix),
                 wait: settings.wait,
                 wire: RwLock::default(),
                 standing: watch::Sender::new(standing),
-                broken: Notify::new(),
-                ending: Notify::new(),
+                broken: Arc::clone(&broken),
+                cause: Mutex::default(),
+                told: Mutex::default(),
             }),
         };
-        let first = link.connect(None).await.map_err(unreachable)?;
-        link.put(first);
-        let kept = link.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = kept.clone().keep() => {}
-                () = kept.shared.ending.notified() => {}
+        let end = Instant::now() + settings.wait;
+        let mut pauses = Pauses::default();
+        let (wire, servers) = loop {
+            match link.connect_to_use().await {
+                Ok(found) => break found,
+                Err(refusal) if !refusal.may_pass() => return Err(refusal),
+                Err(refusal) => {
+                    let pause = pauses.next();
+                    if Instant::now() + pause >= end {
+                        return Err(refusal);
+                    }
+                    sleep(pause).await;
+                }
             }
-        });
+        };
+        link.put(wire, &servers);
+        tokio::spawn(keep(Arc::downgrade(&link.shared), broken));
         Ok(link)
     }
 
@@ -194,19 +117,14 @@ impl Link {
         &self.shared.keys
     }
 
-    /// Whether news come by sharded channels, as in a Cluster.
+    /// What news are published by: in a Cluster by sharded channels, each in the slot of its room.
     pub(super) fn publish_command(&self) -> &'static str {
-        "PUBLISH"
+        if self.shared.dial.address().is_cluster() { "SPUBLISH" } else { "PUBLISH" }
     }
 
     /// Whether there is a connection.
     pub(super) fn is_up(&self) -> bool {
         self.shared.wire.read().is_some()
-    }
-
-    /// Ends the keeping of it.
-    pub(super) fn close(&self) {
-        self.shared.ending.notify_one();
     }
 
     /// How it stands, now and from now on.
@@ -219,18 +137,10 @@ impl Link {
         self.shared.wait
     }
 
-    /// A connection of its own; pushes go to `pushes`.
+    /// A connection of its own; pushes go to `pushes`. What is asked by one with pushes may be asked twice, so it is for
+    /// subscribing and reading.
     pub(super) async fn connect(&self, pushes: Option<mpsc::UnboundedSender<PushInfo>>) -> RedisResult<Wire> {
-        let mut config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_MAX))
-            .set_response_timeout(Some(ANSWER_MAX));
-        if let Some(pushes) = pushes {
-            config = config.set_push_sender(pushes);
-        }
-        let info = self.shared.client.get_connection_info().clone();
-        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client = Client::open(info.set_redis_settings(redis))?;
-        client.get_multiplexed_async_connection_with_config(&config).await.map(Wire::Single)
+        self.shared.dial.connect(pushes).await
     }
 
     /// The connection that is there, with its number; waited for until `end`.
@@ -242,7 +152,9 @@ impl Link {
             }
             let up = standing.wait_for(|standing| standing.is_up);
             if !matches!(timeout_at(end.into(), up).await, Ok(Ok(_))) {
-                return Err(StoreError::Unavailable("Redis cannot be reached".into()));
+                let cause = self.shared.cause.lock().clone();
+                let cause = if cause.is_empty() { "Redis cannot be reached".into() } else { cause };
+                return Err(StoreError::Unavailable(cause));
             }
         }
     }
@@ -293,37 +205,106 @@ impl Link {
     /// What became of something that was asked by the connection of this number.
     pub(super) fn judge<T>(&self, generation: u64, answer: RedisResult<T>) -> std::result::Result<T, Fault> {
         answer.map_err(|error| {
-            let fault = Fault::of(&error);
-            if let Fault::Broken(cause) = &fault {
-                tracing::debug!(%cause, "the connection to Redis broke");
+            if !self.shared.dial.address().is_cluster() {
+                let fault = Fault::of(&error);
+                if let Fault::Broken(cause) = &fault {
+                    tracing::debug!(%cause, "the connection to Redis broke");
+                    self.broken(generation);
+                }
+                return fault;
+            }
+            let fault = Fault::of_cluster(&error);
+            // A Cluster that is not whole counts as away until it is: its connection is made anew then.
+            let is_parted =
+                error.code() == Some("CLUSTERDOWN") || error.kind() == redis::ErrorKind::ClusterConnectionNotFound;
+            if is_parted || matches!(fault, Fault::Broken(_)) {
+                tracing::debug!(%error, "the connection to the Cluster broke");
                 self.broken(generation);
             }
             fault
         })
     }
 
-    fn put(&self, wire: Wire) {
+    /// A connection to something that will do, and what that is.
+    async fn connect_to_use(&self) -> std::result::Result<(Wire, Vec<Server>), OpenError> {
+        let address = self.shared.dial.address();
+        let mut wire = self.connect(None).await.map_err(|error| OpenError::of(&error, address))?;
+        let (servers, concerns) = check::look(&mut wire, address, self.keys()).await?;
+        let mut told = self.shared.told.lock();
+        for Concern { problem, fix, .. } in concerns.iter().filter(|concern| !told.contains(concern)) {
+            tracing::warn!(redis = %address, "{problem}; {fix}");
+        }
+        *told = concerns;
+        Ok((wire, servers))
+    }
+
+    fn put(&self, wire: Wire, servers: &[Server]) {
         let mut held = self.shared.wire.write();
         let generation = self.shared.standing.borrow().generation + 1;
         *held = Some((generation, wire));
-        self.shared.standing.send_replace(Standing { is_up: true, generation, since: Instant::now() });
+        let run = match servers {
+            [server] if !self.shared.dial.address().is_cluster() => server.run.as_deref().map(Arc::from),
+            _ => None,
+        };
+        self.shared.standing.send_replace(Standing { is_up: true, generation, since: Instant::now(), run });
     }
 
-    async fn keep(self) {
+    /// Connects again, however long it takes; `None` when nobody wants it any more.
+    async fn come_back(shared: &Weak<Shared>, pauses: &mut Pauses) -> Option<()> {
+        let mut complained: Option<Instant> = None;
         loop {
-            self.shared.broken.notified().await;
-            tracing::warn!("Redis cannot be reached; trying again");
-            let wire = loop {
-                match self.connect(None).await {
-                    Ok(wire) => break wire,
-                    Err(cause) => {
-                        tracing::debug!(%cause, "Redis still cannot be reached");
-                        sleep(AGAIN).await;
-                    }
+            let link = Self { shared: shared.upgrade()? };
+            match link.connect_to_use().await {
+                Ok((wire, servers)) => {
+                    tracing::info!("Redis is back");
+                    link.put(wire, &servers);
+                    return Some(());
                 }
-            };
-            tracing::info!("Redis is back");
-            self.put(wire);
+                Err(refusal) => {
+                    if complained.is_none_or(|complained| complained.elapsed() > COMPLAINT) {
+                        complained = Some(Instant::now());
+                        tracing::warn!("{refusal}");
+                    }
+                    let (OpenError::Unreachable { cause } | OpenError::Unfit { problem: cause, .. }) = refusal;
+                    *link.shared.cause.lock() = cause;
+                }
+            }
+            drop(link);
+            sleep(pauses.next()).await;
         }
     }
 }
+
+async fn keep(shared: Weak<Shared>, broken: Arc<Notify>) {
+    loop {
+        let began = Instant::now();
+        let mut pauses = Pauses::default();
+        broken.notified().await;
+        if began.elapsed() < PAUSE_MIN {
+            // One that breaks as soon as it is made is not made without an end.
+            sleep(pauses.next()).await;
+        }
+        if Link::come_back(&shared, &mut pauses).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Pauses that grow.
+#[derive(Default)]
+struct Pauses {
+    last: Option<Duration>,
+}
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        let pause = self.last.map_or(PAUSE_MIN, |last| (last * 2).min(PAUSE_MAX));
+        self.last = Some(pause);
+        // A quarter more or less, by the randomness that every map has.
+        let random = RandomState::new().build_hasher().finish() % 512;
+        pause * 3 / 4 + pause * u32::try_from(random).unwrap_or(0) / 1024
+    }
+}
+
+#[cfg(test)]
+mod tests;

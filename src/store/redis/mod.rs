@@ -37,8 +37,11 @@
 //! An owner that wakes up condemned takes another name and enters anew. Time is Redis's own: no node's clock counts.
 
 mod accounts;
+mod address;
 mod changes;
+mod check;
 mod claims;
+mod dial;
 mod ear;
 mod entries;
 mod hall;
@@ -48,10 +51,12 @@ mod link;
 mod logins;
 mod owner;
 mod record;
+mod refusal;
 mod request;
 mod rooms;
 mod turns;
 mod upkeep;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,7 +80,9 @@ use super::{Appended, Entered, Event, Examined, Mode, Pending, Result, StoreErro
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
 use crate::meter::Registry;
 
-pub use self::link::OpenError;
+pub use self::address::{Address, AddressError};
+pub use self::check::{Concern, Server, Survey};
+pub use self::refusal::OpenError;
 
 /// Batches of news that may wait for their reader before nothing more is heard.
 const TAIL_BATCHES_MAX: usize = 64;
@@ -87,8 +94,8 @@ const READY_MAX: Duration = Duration::from_secs(1);
 /// What the operator decides about the store.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it is.
-    pub url: String,
+    /// Where it is, and who we are there.
+    pub url: Address,
     /// What all keys and channels begin with.
     pub prefix: String,
     /// The language of notices.
@@ -245,7 +252,6 @@ impl Redis {
         }
         let mut tasks = std::mem::take(&mut *serving.tasks.lock());
         tasks.shutdown().await;
-        self.link.close();
     }
 
     fn link(&self) -> &Link {
