@@ -18,7 +18,7 @@ pub(super) struct Bench {
     pub(super) room: RoomId,
     /// What the sockets of those who have entered took, with the first offset that each was promised.
     pub(super) crowd: Mutex<Vec<(u64, Took)>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -47,7 +47,12 @@ impl Bench {
         let room = store.create_room_with("room".parse().unwrap(), history).await.unwrap().id;
         let node = Node::new(store.clone(), limits, Duration::ZERO);
         let tail = store.tail().unwrap();
-        (Self { node, store, room, crowd: Mutex::default(), _folder: folder }, tail)
+        (Self { node, store, room, crowd: Mutex::default(), folder }, tail)
+    }
+
+    /// Where the store's file is.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(super) async fn say(&self, name: &str, text: &str) -> u64 {

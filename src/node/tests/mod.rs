@@ -3,4 +3,5 @@
 mod bench;
 mod order;
 mod places;
+mod reach;
 mod socket;

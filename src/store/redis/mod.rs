@@ -137,6 +137,9 @@ impl Redis {
         tokio::sync::broadcast::channel(1).1
     }
 
+    /// See [`crate::store::Store::follow_activity`]. The ear does it.
+    pub fn follow_activity(&self, _follow: bool) {}
+
     /// See [`crate::store::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
         self.link.read(redis::pipe().cmd("PING")).await
