@@ -25,7 +25,7 @@ use tokio::time::{interval, sleep, timeout};
 use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
-use crate::node::{Closing, Node, pump, tell_rooms};
+use crate::node::{Closing, Node, pump, tell_reach, tell_rooms};
 use crate::ops::{self, Metrics};
 use crate::store::Mode;
 use crate::store::Store;
@@ -62,6 +62,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let tail = store.tail().context("the store's news have a reader already")?;
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
+    let reaching = tokio::spawn(tell_reach(Arc::clone(&edge.node)));
 
     // Both ports are had before anybody is served at one of them.
     let socket = listener(handed.main, config.listen, "listen")?;
@@ -115,6 +116,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     keeping.inspect(JoinHandle::abort);
     store.close().await;
     telling.abort();
+    reaching.abort();
     if !pump.is_finished() {
         let _ = timeout(DRAIN_MAX, pump).await;
     }

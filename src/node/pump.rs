@@ -112,7 +112,14 @@ impl Node {
                         _ => rooms.push((entry.room_id, vec![post], weight)),
                     }
                 }
-                Event::Room(_) | Event::Away | Event::Back | Event::Anew => {}
+                // The list of rooms knows already.
+                Event::Room(_) => {}
+                Event::Away => self.reach.turn(true),
+                Event::Back => self.reach.turn(false),
+                Event::Anew => {
+                    self.deliver(std::mem::take(&mut rooms)).await;
+                    self.begin_anew();
+                }
                 Event::RoomDeleted(room) => {
                     self.deliver(std::mem::take(&mut rooms)).await;
                     self.hub.end(Topic::Room(room));

@@ -335,6 +335,12 @@ impl Store {
         each_backend!(self, s => s.claim(what.to_owned(), seconds).await)
     }
 
+    /// Whether this node wants to hear of rooms in which it has nobody: as long as somebody here follows the list of rooms.
+    /// What is told of them is [`Event::Room`]. A store of one host hears everything anyway.
+    pub fn follow_activity(&self, follow: bool) {
+        each_backend!(self, s => s.follow_activity(follow));
+    }
+
     /// Whether other nodes may serve from the same store.
     pub const fn is_shared(&self) -> bool {
         matches!(self, Self::Redis(_))

@@ -4,6 +4,7 @@
 mod support;
 
 mod acme;
+mod away;
 mod bench;
 mod cli;
 mod config;

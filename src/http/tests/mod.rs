@@ -6,6 +6,7 @@ mod guards;
 mod pages;
 mod rooms;
 mod sign_in;
+mod slow;
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::StoreError;
+use crate::store::{Event, StoreError};
 
 /// Lets the file grow no further than it is, or again as it likes.
 pub(super) async fn disk_is_full(house: &House, full: bool) {
@@ -70,6 +70,40 @@ async fn a_server_that_could_not_write_is_ready_again_by_itself_though_nobody_wr
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(house.say(room, "a", "x").await, Ok(1));
+}
+
+#[tokio::test]
+async fn the_news_say_once_that_nothing_can_be_written_and_once_that_it_can_again() {
+    let house = House::new();
+    let room = house.room().await;
+    let mut tail = house.store.tail().unwrap();
+    let hearing = tokio::spawn(async move {
+        let (mut turns, mut entries) = (Vec::new(), 0);
+        while turns.last() != Some(&"back") {
+            for event in tail.next().await.unwrap() {
+                match event {
+                    Event::Entry(_) => entries += 1,
+                    Event::Away => turns.push("away"),
+                    Event::Back => turns.push("back"),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        (turns, entries)
+    });
+    disk_is_full(&house, true).await;
+    let mut kept = 0;
+    while house.say(room, "a", "x").await.is_ok() {
+        kept += 1;
+    }
+    for _ in 0..5 {
+        assert!(is_unavailable(&house.say(room, "a", &"x".repeat(3_000)).await));
+        // What is small may get through; that says nothing about what comes next.
+        let _ = house.say(room, "a", "x").await.map(|_| kept += 1);
+    }
+    disk_is_full(&house, false).await;
+    assert_eq!(hearing.await.unwrap(), (vec!["away", "back"], kept));
+    assert_eq!(house.store.ready().await, Ok(()));
 }
 
 #[tokio::test]
