@@ -317,7 +317,13 @@ impl Store {
         each_backend!(self, s => s.keep(name.to_owned(), value).await)
     }
 
-    /// The same for a while: it is forgotten by itself once so many seconds have passed. For what a process that was
+    /// Keeps something in the place of `before` alone (`None`: where there is nothing yet). False, and nothing is
+    /// changed, where something else is there: whoever was stopped for a while overwrites nothing newer.
+    pub async fn keep_over(&self, name: &str, before: Option<&Secret>, value: Secret) -> Result<bool> {
+        each_backend!(self, s => s.keep_over(name.to_owned(), before.cloned(), value).await)
+    }
+
+    /// The same as [`Store::keep`], for a while: it is forgotten by itself once so many seconds have passed. For what a process that was
     /// killed must not leave behind.
     pub async fn keep_for(&self, name: &str, value: Secret, seconds: u32) -> Result<()> {
         each_backend!(self, s => s.keep_for(name.to_owned(), value, seconds).await)

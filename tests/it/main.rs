@@ -4,6 +4,7 @@
 mod support;
 
 mod acme;
+mod acme_nodes;
 mod away;
 mod bench;
 mod cli;

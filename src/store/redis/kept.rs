@@ -15,6 +15,11 @@ impl Redis {
         Err(StoreError::Unavailable("not built yet".into()))
     }
 
+    /// See [`crate::store::Store::keep_over`].
+    pub async fn keep_over(&self, name: String, before: Option<Secret>, value: Secret) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
     /// See [`crate::store::Store::keep_for`].
     pub async fn keep_for(&self, name: String, value: Secret, seconds: u32) -> Result<()> {
         Err(StoreError::Unavailable("not built yet".into()))

@@ -219,9 +219,6 @@ impl Redis {
         self.shared.kept_news.subscribe()
     }
 
-    /// See [`crate::store::Store::follow_activity`]. The ear does it.
-    pub fn follow_activity(&self, _follow: bool) {}
-
     /// See [`crate::store::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
         let away = |cause: &str| StoreError::Unavailable(cause.to_owned());

@@ -7,6 +7,8 @@ use super::Sqlite;
 use super::reader::Lane;
 use crate::store::{Result, Secret};
 
+const KEEP: &str = "INSERT OR REPLACE INTO kept (name, value, changed_at, expires_at) VALUES (?1, ?2, ?3, ?4)";
+
 impl Sqlite {
     /// See [`crate::store::Store::kept`].
     pub async fn kept(&self, name: String) -> Result<Option<Secret>> {
@@ -23,6 +25,21 @@ impl Sqlite {
         self.keep_until(name, value, |_| i64::MAX).await
     }
 
+    /// See [`crate::store::Store::keep_over`].
+    pub async fn keep_over(&self, name: String, before: Option<Secret>, value: Secret) -> Result<bool> {
+        self.change(move |file, now| {
+            file.execute("DELETE FROM kept WHERE expires_at <= ?1", [now])?;
+            let mut look = file.prepare_cached("SELECT value FROM kept WHERE name = ?1")?;
+            let there = look.query_row([&name], |row| row.get::<_, Vec<u8>>(0)).optional()?.map(Secret::new);
+            if there != before {
+                return Ok(false);
+            }
+            file.execute(KEEP, params![name, value.expose(), now, i64::MAX])?;
+            Ok(true)
+        })
+        .await
+    }
+
     /// See [`crate::store::Store::keep_for`].
     pub async fn keep_for(&self, name: String, value: Secret, seconds: u32) -> Result<()> {
         self.keep_until(name, value, move |now| now.saturating_add(i64::from(seconds) * 1_000)).await
@@ -31,10 +48,7 @@ impl Sqlite {
     async fn keep_until(&self, name: String, value: Secret, end: impl Fn(i64) -> i64 + Send + 'static) -> Result<()> {
         self.change(move |file, now| {
             file.execute("DELETE FROM kept WHERE expires_at <= ?1", [now])?;
-            file.execute(
-                "INSERT OR REPLACE INTO kept (name, value, changed_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                params![name, value.expose(), now, end(now)],
-            )?;
+            file.execute(KEEP, params![name, value.expose(), now, end(now)])?;
             Ok(())
         })
         .await
