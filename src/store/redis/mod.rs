@@ -42,6 +42,7 @@ mod changes;
 mod claims;
 mod ear;
 mod entries;
+mod gather;
 mod hall;
 mod kept;
 mod keys;
