@@ -53,6 +53,8 @@ mod record;
 mod request;
 mod rooms;
 mod skipped;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod upkeep;
 
