@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
-use super::changes::{self, Change};
+use super::changes::{self, Change, Read};
 use super::entries;
 use super::hall::Hall;
 use super::link::Wire;
@@ -463,12 +463,16 @@ impl Ear {
         let link = self.hall.link.clone();
         let read = match &self.changes_read {
             Some(after) => changes::read(&link, after).await,
-            None => changes::newest(&link).await.map(|newest| (Vec::new(), newest)),
+            None => changes::from_now(&link).await,
         };
-        let Ok((changes, newest)) = read else {
+        let Ok(Read { changes, newest, may_go_on, missed }) = read else {
             self.changes_hinted = true;
             return;
         };
+        self.changes_hinted = may_go_on;
+        if missed {
+            tracing::warn!("more was administered than Redis keeps until it is read; this node may not know all of it");
+        }
         self.changes_read = Some(newest);
         let mut events = Vec::new();
         for change in changes {

@@ -1,18 +1,28 @@
 //! What a part of the server keeps under a name.
 
-use super::Redis;
-use crate::store::{Result, Secret, StoreError};
+use std::sync::LazyLock;
 
-#[expect(unused_variables, reason = "not built yet")]
+use redis::Script;
+
+use super::Redis;
+use super::changes::{run_telling, script};
+use crate::store::{Result, Secret};
+
+static KEEP: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/keep.lua")));
+static FORGET: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/forget.lua")));
+
 impl Redis {
     /// See [`crate::store::Store::kept`].
     pub async fn kept(&self, name: String) -> Result<Option<Secret>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        let mut ask = redis::pipe();
+        ask.cmd("GET").arg(self.kept_key(&name));
+        let (value,): (Option<Vec<u8>>,) = self.link.read(&ask).await?;
+        Ok(value.map(Secret::new))
     }
 
     /// See [`crate::store::Store::keep`].
     pub async fn keep(&self, name: String, value: Secret) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        run_telling(&self.link, &KEEP, [self.kept_key(&name)], &[name.as_bytes(), value.expose()]).await
     }
 
     /// See [`crate::store::Store::keep_over`].
@@ -22,11 +32,17 @@ impl Redis {
 
     /// See [`crate::store::Store::keep_for`].
     pub async fn keep_for(&self, name: String, value: Secret, seconds: u32) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        let millis = (u64::from(seconds) * 1_000).to_string();
+        let args = [name.as_bytes(), value.expose(), millis.as_bytes()];
+        run_telling(&self.link, &KEEP, [self.kept_key(&name)], &args).await
     }
 
     /// See [`crate::store::Store::forget`].
     pub async fn forget(&self, name: String) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        run_telling(&self.link, &FORGET, [self.kept_key(&name)], &[name.as_bytes()]).await
+    }
+
+    fn kept_key(&self, name: &str) -> String {
+        self.link.keys().of_all(&format!("kept:{name}"))
     }
 }

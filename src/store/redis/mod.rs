@@ -7,7 +7,7 @@
 //!
 //! | key | what it is |
 //! |---|---|
-//! | `{room}:room` | a hash: name, history, created_at, first, last, last_at |
+//! | `{room}:room` | a hash: name, history (`on` or `off`), created_at, first, last, last_at, ids_since (times in ms) |
 //! | `{room}:log` | a stream: entry n has the id `n-0` and one field, the entry as [`record`] writes it |
 //! | `{room}:people` | a hash: each name with its leases, `owner:lease` separated by spaces; its length is the count |
 //! | `{room}:ids`, `{room}:ids:before` | hashes: message ids of clients' own with their offsets; two of a day each |
@@ -19,13 +19,14 @@
 //! | `{all}:lapsed` | a set: owners whose leases are being ended |
 //! | `{all}:owned:OWNER` | a set: rooms in which this owner may hold leases |
 //! | `{all}:accounts` | a hash: accounts as JSON by their folded names |
+//! | `{all}:admins` | a set: the folded names of administrators who are not disabled |
 //! | `{all}:login:DIGEST` | a sign-in session: the account's folded name; it expires |
 //! | `{all}:logins:NAME` | a sorted set: the sign-in sessions of an account by their end |
 //! | `{all}:invitation:DIGEST` | the role of the account that it makes; it expires |
 //! | `{all}:keys` | a list: signing keys as JSON, newest first |
 //! | `{all}:kept:NAME` | what a part of the server keeps under a name; it may expire |
-//! | `{all}:claim:WHAT` | the owner that may do this alone; it expires |
-//! | `{all}:changes` | a stream: what was administered, the newest ten thousand |
+//! | `{all}:claim:WHAT` | the process that may do this alone; it expires |
+//! | `{all}:changes` | a stream: what was administered, fields `k` (kind) and `s` (subject), the newest ten thousand |
 //! | `{all}:changed` | a channel: there is something new in `changes` |
 //! | `{all}:activity` | a channel: ids of rooms in which something happened, four times a second at most |
 //!
@@ -44,6 +45,7 @@ mod claims;
 mod dial;
 mod ear;
 mod entries;
+mod gather;
 mod hall;
 mod kept;
 mod keys;
@@ -54,6 +56,9 @@ mod record;
 mod refusal;
 mod request;
 mod rooms;
+mod skipped;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod upkeep;
 mod wire;
