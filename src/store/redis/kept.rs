@@ -9,6 +9,7 @@ use super::changes::{run_telling, script};
 use crate::store::{Result, Secret};
 
 static KEEP: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/keep.lua")));
+static KEEP_OVER: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/keep_over.lua")));
 static FORGET: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/forget.lua")));
 
 impl Redis {
@@ -25,16 +26,18 @@ impl Redis {
         run_telling(&self.link, &KEEP, [self.kept_key(&name)], &[name.as_bytes(), value.expose()]).await
     }
 
-    /// See [`crate::store::Store::keep_over`].
-    pub async fn keep_over(&self, name: String, before: Option<Secret>, value: Secret) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
-    }
-
     /// See [`crate::store::Store::keep_for`].
     pub async fn keep_for(&self, name: String, value: Secret, seconds: u32) -> Result<()> {
         let millis = (u64::from(seconds) * 1_000).to_string();
         let args = [name.as_bytes(), value.expose(), millis.as_bytes()];
         run_telling(&self.link, &KEEP, [self.kept_key(&name)], &args).await
+    }
+
+    /// See [`crate::store::Store::keep_over`].
+    pub async fn keep_over(&self, name: String, before: Option<Secret>, value: Secret) -> Result<bool> {
+        let mut args = vec![name.as_bytes(), value.expose()];
+        args.extend(before.as_ref().map(Secret::expose));
+        run_telling(&self.link, &KEEP_OVER, [self.kept_key(&name)], &args).await
     }
 
     /// See [`crate::store::Store::forget`].

@@ -52,7 +52,7 @@ impl RedisServer {
     /// A process that uses it; as nobody enters by it, it leaves no key of its own.
     async fn node(&self) -> Redis {
         let settings = Settings {
-            url: self.url(),
+            url: self.url().parse().unwrap(),
             prefix: "test:".into(),
             locale: Locale::Ko,
             keep_entries: None,
