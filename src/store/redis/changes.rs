@@ -23,6 +23,9 @@ const BEFORE_ALL: &str = "0-0";
 
 static TELL: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/tell.lua")));
 
+/// Entries of the stream: each has its id and its fields.
+type Entries = Vec<(String, HashMap<String, Vec<u8>>)>;
+
 /// A change to be told: its `kind` and `subject` are the fields `k` and `s` of an entry of the stream `changes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -78,7 +81,7 @@ pub(super) async fn tell(link: &Link, kind: &str, subject: &str) -> Result<()> {
 pub(super) async fn newest(link: &Link) -> Result<String> {
     let mut ask = redis::pipe();
     ask.cmd("XREVRANGE").arg(link.keys().of_all("changes")).arg("+").arg("-").arg("COUNT").arg(1);
-    let (entries,): (Vec<(String, HashMap<String, Vec<u8>>)>,) = link.read(&ask).await?;
+    let (entries,): (Entries,) = link.read(&ask).await?;
     Ok(entries.into_iter().next().map_or_else(|| BEFORE_ALL.to_owned(), |(id, _)| id))
 }
 
@@ -94,7 +97,7 @@ pub(super) async fn read(link: &Link, after: &str) -> Result<Read> {
     // Together with the one that was read last: while that is still there, nothing behind it is gone.
     ask.cmd("XRANGE").arg(&changes).arg(after).arg("+").arg("COUNT").arg(READ_MAX + 1);
     ask.cmd("XLEN").arg(&changes);
-    let (mut entries, length): (Vec<(String, HashMap<String, Vec<u8>>)>, usize) = link.read(&ask).await?;
+    let (mut entries, length): (Entries, usize) = link.read(&ask).await?;
     let missed = if after == BEFORE_ALL {
         length >= KEPT_MIN
     } else if entries.first().is_some_and(|(id, _)| id == after) {
