@@ -19,6 +19,8 @@ mod queue;
 pub mod redis;
 pub mod sqlite;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 

@@ -39,7 +39,7 @@ mod row;
 mod schema;
 mod skipped;
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
 mod upkeep;
 mod writer;
 
