@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Redis;
 use super::changes::{run_telling, script};
+use super::link::Link;
 use super::skipped::readable;
 use crate::chat::{Name, Role};
 use crate::store::account::name_key;
@@ -128,4 +129,12 @@ pub(super) fn account_of(folded: &str, json: &[u8]) -> Option<Account> {
 /// A PHC string is text.
 fn text(hash: &Secret) -> Result<&str> {
     std::str::from_utf8(hash.expose()).map_err(|_| StoreError::Unavailable("the password's hash is no text".into()))
+}
+
+/// The names of all accounts that can be read.
+pub(super) async fn names(link: &Link) -> Result<Vec<Name>> {
+    let mut ask = redis::pipe();
+    ask.cmd("HGETALL").arg(link.keys().of_all("accounts"));
+    let (found,): (Vec<(String, Vec<u8>)>,) = link.read(&ask).await?;
+    Ok(found.iter().filter_map(|(folded, json)| account_of(folded, json)).map(|account| account.name).collect())
 }

@@ -48,7 +48,8 @@ async fn time(link: &Link) -> Result<i64> {
     Ok(seconds * 1_000 + micros / 1_000)
 }
 
-async fn rooms(link: &Link) -> Result<Vec<RoomId>> {
+/// The rooms on the list, be they there or not.
+pub(super) async fn rooms(link: &Link) -> Result<Vec<RoomId>> {
     let all = link.keys().of_all("rooms");
     let (ids,): (Vec<String>,) = link.read(redis::pipe().cmd("ZRANGE").arg(all).arg(0).arg(-1)).await?;
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())

@@ -6,6 +6,9 @@
 //!
 //! Invariant: of each room every offset is handed on once, in order; what no log has any more is left out.
 
+mod hear;
+mod news;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,31 +16,22 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use redis::{PushInfo, PushKind, Value};
+use redis::PushInfo;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
-use super::changes::{self, Change, Read};
-use super::entries;
 use super::hall::Hall;
-use super::link::Wire;
-use super::record;
-use super::request::Request;
-use crate::chat::{Entry, History, RoomId};
-use crate::store::{Event, Result, StoreError};
+use super::wire::Wire;
+use crate::chat::{History, RoomId};
+use crate::store::Event;
+
+pub(super) use self::news::stir;
 
 /// Messages that are worked off together.
 const PUSHES_AT_ONCE: usize = 512;
-/// Messages that may wait for a node that is slower than what it hears. Above it they are dropped, and their rooms read
-/// from the log when there is time: that is bounded by what is asked for, and this is not.
-const PUSHES_MAX: usize = 65_536;
 /// Channels that one command subscribes to.
 const CHANNELS_AT_ONCE: usize = 500;
-/// Rooms that are read from the log at the same time.
-const ROOMS_AT_ONCE: usize = 16;
-/// What a read from the log brings at most, in bytes.
-const READ_BYTES_MAX: usize = 256 * 1024;
 /// How often it is looked whether something is to be done besides.
 const TICK: Duration = Duration::from_millis(200);
 /// How often it is looked for changes that nobody hinted at, and whether the connection lives.
@@ -46,12 +40,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const AWAY_MIN: Duration = Duration::from_secs(1);
 /// How long a room is heard after the last one here has left it: who comes and goes costs no subscription each time.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often other nodes' lists are told which rooms something happened in.
-const STIR: Duration = Duration::from_millis(250);
-/// Bytes of a room's id in a message on the channel of activity.
-const ID_BYTES: usize = 16;
-/// Rooms that one such message names.
-const STIRRED_AT_ONCE: usize = 200;
 
 /// What the rest of the store wants of it.
 pub(super) enum Order {
@@ -351,144 +339,6 @@ impl Ear {
         }
     }
 
-    /// Works off what was published.
-    async fn hear(&mut self, pushes: &mut Vec<PushInfo>) {
-        let mut events = Vec::new();
-        if self.line.as_ref().is_some_and(|line| line.pushes.len() > PUSHES_MAX) {
-            self.drop_what_waits(pushes);
-        }
-        for push in pushes.drain(..) {
-            match push.kind {
-                PushKind::Disconnection => self.hang_up(),
-                PushKind::Message | PushKind::SMessage => {
-                    let [Value::BulkString(channel), Value::BulkString(payload)] = &push.data[..] else { continue };
-                    self.heard(channel, payload, &mut events);
-                }
-                _ => {}
-            }
-        }
-        self.tell(events).await;
-        if std::mem::take(&mut self.changes_hinted) && self.hall.link.is_up() {
-            self.read_changes().await;
-        }
-    }
-
-    fn heard(&mut self, channel: &[u8], payload: &[u8], events: &mut Vec<Event>) {
-        let keys = self.hall.link.keys();
-        let Some(room) = keys.room_of_news(channel) else {
-            if channel == keys.of_all("changed").as_bytes() {
-                self.changes_hinted = true;
-            } else {
-                let ids = payload.chunks_exact(ID_BYTES).filter_map(|id| Some(RoomId::from_bytes(id.try_into().ok()?)));
-                events.extend(ids.filter(|room| !self.rooms.contains_key(room)).map(Event::Room));
-            }
-            return;
-        };
-        match record::read_all(room, payload) {
-            Ok(entries) => entries.into_iter().for_each(|entry| self.hand_on(entry, events)),
-            Err(cause) => tracing::error!(%room, %cause, "something else than an entry was published"),
-        }
-    }
-
-    /// Hands an entry on, if it is the room's next.
-    fn hand_on(&mut self, entry: Arc<Entry>, events: &mut Vec<Event>) {
-        let Some(heard) = self.rooms.get_mut(&entry.room_id) else { return };
-        let next = heard.next.unwrap_or(entry.offset);
-        // Of a room without a history there is nothing to read: what is missing is told as a gap.
-        if entry.offset > next && heard.history == History::On {
-            self.behind.insert(entry.room_id);
-        }
-        if entry.offset < next || self.behind.contains(&entry.room_id) {
-            return;
-        }
-        heard.next = Some(entry.offset + 1);
-        self.hall.saw(entry.room_id, entry.offset);
-        events.push(Event::Entry(entry));
-    }
-
-    /// This node does not keep up: nothing is read from what waits but where it belongs.
-    fn drop_what_waits(&mut self, pushes: &mut Vec<PushInfo>) {
-        if let Some(line) = &mut self.line {
-            while let Ok(push) = line.pushes.try_recv() {
-                pushes.push(push);
-            }
-        }
-        for push in pushes.drain(..) {
-            let Some(Value::BulkString(channel)) = push.data.first() else { continue };
-            match self.hall.link.keys().room_of_news(channel) {
-                Some(room) => {
-                    if self.rooms.get(&room).is_some_and(|heard| heard.history == History::On && heard.next.is_some()) {
-                        self.behind.insert(room);
-                    }
-                }
-                None => self.changes_hinted = true,
-            }
-        }
-    }
-
-    /// Reads from the log what was missed.
-    async fn catch_up(&mut self) {
-        let rooms = std::mem::take(&mut self.behind);
-        let reads = rooms.into_iter().filter_map(|room| {
-            let next = self.rooms.get(&room)?.next?;
-            let hall = Arc::clone(&self.hall);
-            Some(async move { (room, next, missed(&hall, room, next).await) })
-        });
-        let mut reads = futures_util::stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(ROOMS_AT_ONCE);
-        while let Some((room, next, read)) = reads.next().await {
-            match read {
-                Ok((entries, is_all)) => {
-                    let events: Vec<Event> = entries.iter().map(|entry| Event::Entry(Arc::clone(entry))).collect();
-                    if let (Some(heard), Some(newest)) = (self.rooms.get_mut(&room), entries.last()) {
-                        heard.next = Some(newest.offset + 1);
-                        self.hall.saw(room, newest.offset);
-                    }
-                    if !is_all {
-                        self.behind.insert(room);
-                    }
-                    self.tell(events).await;
-                }
-                // It was deleted: that comes with the changes.
-                Err(StoreError::RoomUnknown) => {}
-                Err(cause) => {
-                    tracing::debug!(%room, next, %cause, "what was missed cannot be read now");
-                    self.behind.insert(room);
-                    sleep(TICK).await;
-                }
-            }
-        }
-    }
-
-    async fn read_changes(&mut self) {
-        let link = self.hall.link.clone();
-        let read = match &self.changes_read {
-            Some(after) => changes::read(&link, after).await,
-            None => changes::from_now(&link).await,
-        };
-        let Ok(Read { changes, newest, may_go_on, missed }) = read else {
-            self.changes_hinted = true;
-            return;
-        };
-        self.changes_hinted = may_go_on;
-        if missed {
-            tracing::warn!("more was administered than Redis keeps until it is read; this node may not know all of it");
-        }
-        self.changes_read = Some(newest);
-        let mut events = Vec::new();
-        for change in changes {
-            events.push(match change {
-                Change::Room(room) => Event::Room(room),
-                Change::RoomDeleted(room) => Event::RoomDeleted(room),
-                Change::SessionsEnded(name) => Event::SessionsEnded(name),
-                Change::Kept(name) => {
-                    let _ = self.kept_news.send(name);
-                    continue;
-                }
-            });
-        }
-        self.tell(events).await;
-    }
-
     /// Hands news over. A reader who is slow is waited for.
     async fn tell(&mut self, events: Vec<Event>) {
         if !events.is_empty() {
@@ -509,36 +359,5 @@ async fn made(connecting: &mut Option<Connecting>) -> redis::RedisResult<Line> {
     match connecting {
         Some(connecting) => connecting.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Entries from an offset on, and whether these are all. A log that ends before what somebody here has seen was set
-/// back: its offsets go on behind what was seen.
-async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>, bool)> {
-    let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
-    if slice.last < next - 1 {
-        tracing::warn!(%room, from = slice.last + 1, to = next - 1, "Redis has lost entries that were acknowledged");
-        let request = Request { rooms: &[room], acts: &|_, _| Vec::new(), enters: false, is_joint: false };
-        let end = Instant::now() + hall.link.wait_max();
-        hall.ask(&request, end).await.map_err(StoreError::Unavailable)?;
-    }
-    let is_all = slice.entries.last().is_none_or(|newest| newest.offset >= slice.last);
-    Ok((slice.entries, is_all))
-}
-
-/// Tells other nodes' lists in which rooms something happened, for as long as it is polled.
-pub(super) async fn stir(hall: Arc<Hall>) {
-    let channel = hall.link.keys().of_all("activity");
-    loop {
-        sleep(STIR).await;
-        let rooms: Vec<RoomId> = hall.take_stirred().into_iter().collect();
-        for some in rooms.chunks(STIRRED_AT_ONCE) {
-            let ids: Vec<u8> = some.iter().flat_map(|room| *room.as_bytes()).collect();
-            let told: Result<()> =
-                hall.link.read(redis::pipe().cmd(hall.link.publish_command()).arg(&channel).arg(ids).ignore()).await;
-            if let Err(cause) = told {
-                tracing::debug!(%cause, "other nodes' lists of rooms are not told what changed");
-            }
-        }
     }
 }
