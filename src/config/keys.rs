@@ -56,7 +56,10 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "history.durable", accepts: Accepts::Switch },
     number("presence.grace_seconds", 0, 3_600, "seconds"),
     number("presence.lease_seconds", 3, 300, "seconds"),
-    text("redis.url", "redis://HOST, rediss://HOST, unix:///PATH, redis+sentinel://HOST,HOST/MASTER, redis+cluster://HOST,HOST or nothing"),
+    text(
+        "redis.url",
+        "redis://HOST, rediss://HOST, unix:///PATH, redis+sentinel://HOST,HOST/MASTER, redis+cluster://HOST,HOST or nothing",
+    ),
     text("redis.prefix", "up to 64 letters, digits or any of : . _ - /"),
     text("redis.password_file", "the path of a file with the password, which nobody else may read, or nothing"),
     text("redis.ca_file", "the path of a PEM file with root certificates, or nothing"),

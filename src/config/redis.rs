@@ -24,7 +24,11 @@ pub(super) fn at_odds(config: &Config) -> Vec<(&'static str, String, String)> {
         );
     }
     if address.has_user() && !address.has_password() && !has_password_file {
-        problem("redis.url", "it names a user and no password", "put it into a file and name that in redis.password_file");
+        problem(
+            "redis.url",
+            "it names a user and no password",
+            "put it into a file and name that in redis.password_file",
+        );
     }
     if has_ca_file && !address.is_tls() {
         problem(

@@ -4,7 +4,6 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use rustix::fs::Access;
 use super::super::finding::Finding;
 use super::super::peek::brief;
 use super::kept::Kept;
@@ -13,6 +12,7 @@ use crate::ops;
 use crate::store::Mode;
 use crate::store::sqlite::OpenError;
 use crate::store::{Examined, Store, StoreError};
+use rustix::fs::Access;
 
 /// How much is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]

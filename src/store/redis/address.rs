@@ -161,7 +161,9 @@ fn refused(what: impl Into<String>) -> AddressError {
 /// `/path?db=1&user=NAME&pass=PASSWORD`
 fn socket(path: &str, query: &str) -> Result<Address, AddressError> {
     if !path.starts_with('/') || path.len() < 2 {
-        return Err(refused("the path of a socket has to begin with /, so that there are three: unix:///run/redis.sock"));
+        return Err(refused(
+            "the path of a socket has to begin with /, so that there are three: unix:///run/redis.sock",
+        ));
     }
     let place = Place::Socket(PathBuf::from(decoded(path)?));
     let mut address = Address { place, user: None, password: None, database: 0, is_tls: false, roots: None };

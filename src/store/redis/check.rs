@@ -128,7 +128,8 @@ pub(super) async fn look(
     let failed = |error| OpenError::of(&error, address);
     let servers = servers(wire).await.map_err(failed)?;
     if let Some(loading) = servers.iter().position(|server| server.is_loading) {
-        let which = if servers.len() > 1 { format!(" (server {} of {})", loading + 1, servers.len()) } else { "".into() };
+        let which =
+            if servers.len() > 1 { format!(" (server {} of {})", loading + 1, servers.len()) } else { "".into() };
         return Err(OpenError::Unreachable { cause: format!("{address} is still reading its data{which}") });
     }
     let (refusals, concerns): (Vec<_>, Vec<_>) =
@@ -210,7 +211,8 @@ impl Server {
     /// What INFO says.
     fn read(info: &str) -> Self {
         let get = |field: &str| {
-            let value = |line: &'_ str| line.strip_prefix(field)?.strip_prefix(':').map(|value| value.trim().to_owned());
+            let value =
+                |line: &'_ str| line.strip_prefix(field)?.strip_prefix(':').map(|value| value.trim().to_owned());
             info.lines().find_map(value)
         };
         let number = |field| get(field).and_then(|value| value.parse::<u64>().ok());
@@ -244,7 +246,11 @@ impl Server {
             concerns.push(Concern { problem, fix: fix.to_owned(), is_refusal });
         };
         if self.mode == "sentinel" {
-            tell(true, "this is a sentinel".into(), "write redis+sentinel://HOST:PORT/MASTER, with the name of the master");
+            tell(
+                true,
+                "this is a sentinel".into(),
+                "write redis+sentinel://HOST:PORT/MASTER, with the name of the master",
+            );
             return concerns;
         }
         if !self.is_new_enough() {
@@ -256,13 +262,18 @@ impl Server {
             tell(true, "this is a server of a Cluster".into(), "write redis+cluster:// in place of redis://");
         }
         if self.role == "slave" {
-            let fix = "name the master in redis.url; where it changes, name sentinels: redis+sentinel://HOST,HOST/MASTER";
+            let fix =
+                "name the master in redis.url; where it changes, name sentinels: redis+sentinel://HOST,HOST/MASTER";
             tell(true, "this is a replica, which cannot be written".into(), fix);
         }
         let fix = "set it on the server: CONFIG SET maxmemory-policy noeviction, and in its configuration";
         match self.eviction.as_deref() {
             Some(policy) if policy.starts_with("allkeys-") => {
-                tell(true, format!("it drops rooms and accounts when its memory is full (maxmemory-policy {policy})"), fix);
+                tell(
+                    true,
+                    format!("it drops rooms and accounts when its memory is full (maxmemory-policy {policy})"),
+                    fix,
+                );
             }
             // Rooms, entries and accounts do not expire. What does is forgotten too early, and nothing worse.
             Some(policy) if policy.starts_with("volatile-") && self.memory_max != Some(0) => {
@@ -280,10 +291,18 @@ impl Server {
                 tell(false, "it keeps nothing on a disk: its restart loses every room and account".into(), fix);
             }
             (Some(false), None) => {
-                tell(false, "it writes no append-only file: its crash loses what was acknowledged last, or everything".into(), fix);
+                tell(
+                    false,
+                    "it writes no append-only file: its crash loses what was acknowledged last, or everything".into(),
+                    fix,
+                );
             }
             (Some(false), Some(true)) => {
-                tell(false, "it writes snapshots alone: its crash loses what was acknowledged since the last one".into(), fix);
+                tell(
+                    false,
+                    "it writes snapshots alone: its crash loses what was acknowledged since the last one".into(),
+                    fix,
+                );
             }
             _ => {}
         }
@@ -373,12 +392,8 @@ mod tests {
             (Some(false), None, None, "or everything"),
             (Some(true), Some("no"), None, "half a minute"),
         ] {
-            let server = Server {
-                has_log: log,
-                log_sync: sync.map(str::to_owned),
-                has_snapshots: snapshots,
-                ..server("")
-            };
+            let server =
+                Server { has_log: log, log_sync: sync.map(str::to_owned), has_snapshots: snapshots, ..server("") };
             let concerns = server.concerns(false);
             assert!(concerns.len() == 1 && concerns[0].problem.contains(part), "{concerns:?}");
         }

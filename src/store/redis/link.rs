@@ -210,7 +210,8 @@ impl Link {
             }
             let fault = Fault::of_cluster(&error);
             // A Cluster that is not whole counts as away until it is: its connection is made anew then.
-            let is_parted = error.code() == Some("CLUSTERDOWN") || error.kind() == redis::ErrorKind::ClusterConnectionNotFound;
+            let is_parted =
+                error.code() == Some("CLUSTERDOWN") || error.kind() == redis::ErrorKind::ClusterConnectionNotFound;
             if is_parted || matches!(fault, Fault::Broken(_)) {
                 tracing::debug!(%error, "the connection to the Cluster broke");
                 self.broken(generation);
