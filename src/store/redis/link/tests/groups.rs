@@ -179,6 +179,8 @@ async fn a_cluster_that_is_not_whole_counts_as_away_until_it_is() {
         !standing.borrow_and_update().is_up
     })
     .await;
+    until("the others notice", async || servers[0].ask(&["CLUSTER", "INFO"]).contains("cluster_state:fail")).await;
+    until("so do all of them", async || servers[1].ask(&["CLUSTER", "INFO"]).contains("cluster_state:fail")).await;
     let refusal = refusal(url_of(&servers).parse().unwrap()).await;
     assert!(refusal.contains("cannot be reached") || refusal.contains("not whole"), "{refusal}");
     servers[2].again().await;
