@@ -1,7 +1,6 @@
 //! Real servers of a test's own: Debian's redis-server on free ports of this computer, in a folder of their own.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -82,10 +81,6 @@ impl Server {
 
     pub(super) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    pub(super) fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
     }
 }
 
