@@ -26,15 +26,30 @@ pub(super) async fn look(config: &Config, depth: Depth) -> (Vec<Finding>, Kept) 
     looked.unwrap_or_else(|e| alone(Finding::error("redis", format!("{shown}: {e}"), "look at the log of that Redis")))
 }
 
+/// What was found of the servers stays told where the store in them cannot be read.
 async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding>, Kept), StoreError> {
     let Store::Redis(redis) = store else { return Ok((Vec::new(), Kept::default())) };
     let survey = redis.survey().await?;
-    let (rooms, accounts) = (store.rooms().await?.len(), store.accounts().await?.len());
-    let mut findings =
-        vec![Finding::ok("redis", format!("{shown}: {}, {} away", servers(&survey.servers), away(survey.round_trip)))];
-    findings
-        .push(Finding::ok("data", format!("the store in Redis can be used (rooms: {rooms}, accounts: {accounts})")));
+    let described = format!("{shown}: {}, {} away", servers(&survey.servers), away(survey.round_trip));
+    let mut findings = vec![Finding::ok("redis", described)];
     findings.extend(standing(&survey));
+    let kept = match held(store, depth).await {
+        Ok((held, kept)) => {
+            findings.extend(held);
+            kept
+        }
+        Err(e) => {
+            findings.push(Finding::error("data", e.to_string(), "look at the log of that Redis"));
+            Kept::default()
+        }
+    };
+    Ok((findings, kept))
+}
+
+async fn held(store: &Store, depth: Depth) -> Result<(Vec<Finding>, Kept), StoreError> {
+    let (rooms, accounts) = (store.rooms().await?.len(), store.accounts().await?.len());
+    let usable = format!("the store in Redis can be used (rooms: {rooms}, accounts: {accounts})");
+    let mut findings = vec![Finding::ok("data", usable)];
     if !store.has_admin().await? {
         let fix = "make one with `sarangbang setup`, or by the link that `sarangbang serve` prints";
         findings.push(Finding::note("data", "there is no active administrator", fix));

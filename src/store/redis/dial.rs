@@ -90,7 +90,7 @@ impl Dial {
     }
 
     async fn cluster(&self, hosts: &[Host], pushes: Option<mpsc::UnboundedSender<PushInfo>>) -> RedisResult<Wire> {
-        let info = |host| Ok(self.info(self.tcp(host), self.identity(ProtocolVersion::RESP3))?);
+        let info = |host| self.info(self.tcp(host), self.identity(ProtocolVersion::RESP3));
         let first: Vec<ConnectionInfo> = hosts.iter().map(info).collect::<RedisResult<_>>()?;
         let mut client = ClusterClientBuilder::new(first)
             .tcp_settings(tcp_settings())
@@ -115,7 +115,8 @@ impl Dial {
             let answer = timeout(SENTINEL_MAX, self.ask_sentinel(sentinel, name)).await;
             answer.unwrap_or_else(|_| Err(failed("no answer in time".into()))).map_err(|error| (sentinel, error))
         }));
-        let (mut newest, mut refusals): (Option<(u64, Host)>, Vec<(&Host, RedisError)>) = (None, Vec::new());
+        let mut newest: Option<(u64, Host)> = None;
+        let mut refusals: Vec<(&Host, RedisError)> = Vec::new();
         for answer in answers.await {
             match answer {
                 Ok((epoch, host)) if newest.as_ref().is_none_or(|(known, _)| epoch > *known) => {

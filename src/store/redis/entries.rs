@@ -14,6 +14,9 @@ use crate::store::{ENTRY_BYTES, PAGE_BYTES_MAX, Result, Slice, StoreError};
 /// thrown away.
 const ENTRIES_AT_ONCE: usize = 64;
 
+/// No room ever gets so far; the scripts count exactly up to here.
+const OFFSET_MAX: u64 = 1 << 53;
+
 impl Redis {
     /// See [`crate::store::Store::read`].
     pub async fn read(&self, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Result<Slice> {
@@ -28,7 +31,12 @@ impl Redis {
     /// See [`crate::store::Store::newest`].
     pub async fn newest(&self, room: RoomId, before: Option<u64>, entries_max: usize) -> Result<Slice> {
         let link = self.link();
-        let mut end = before.map_or("+".to_owned(), |before| format!("({before}-0"));
+        let mut end = match before {
+            // Before the first one Redis takes no id.
+            Some(..=1) => "0-0".to_owned(),
+            Some(before) => format!("({}-0", before.min(OFFSET_MAX)),
+            None => "+".to_owned(),
+        };
         let (mut entries, mut bytes) = (Vec::<Arc<Entry>>::new(), 0);
         loop {
             let count = ENTRIES_AT_ONCE.min(entries_max - entries.len());
@@ -75,6 +83,8 @@ pub(super) async fn behind(
     bytes_max: usize,
 ) -> Result<Slice> {
     let (mut entries, mut bytes) = (Vec::<Arc<Entry>>::new(), 0);
+    // Beyond what an offset can be, Redis takes no id.
+    let after = after.min(OFFSET_MAX);
     let mut from = after;
     loop {
         let count = ENTRIES_AT_ONCE.min(entries_max - entries.len());

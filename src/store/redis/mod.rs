@@ -135,6 +135,7 @@ struct Shared {
     queue: Queue,
     meters: Arc<Meters>,
     kept_news: broadcast::Sender<String>,
+    is_closed: AtomicBool,
 }
 
 struct Serving {
@@ -161,7 +162,12 @@ impl Redis {
         let meters = Arc::<Meters>::default();
         let queue = Queue::new(settings.queue_max, Arc::clone(&meters));
         let claimant = Uuid::new_v4().simple().to_string().into();
-        Ok(Self { link, settings, claimant, shared: Arc::new(Shared { serving, queue, meters, kept_news }) })
+        Ok(Self {
+            link,
+            settings,
+            claimant,
+            shared: Arc::new(Shared { serving, queue, meters, kept_news, is_closed: AtomicBool::new(false) }),
+        })
     }
 
     /// See [`crate::store::Store::tail`].
@@ -227,6 +233,9 @@ impl Redis {
     /// See [`crate::store::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
         let away = |cause: &str| StoreError::Unavailable(cause.to_owned());
+        if self.shared.is_closed.load(Ordering::Acquire) {
+            return Err(away("the store has stopped"));
+        }
         if let Some(cause) = self.shared.serving.as_ref().and_then(|serving| serving.hall.trouble()) {
             return Err(StoreError::Unavailable(cause));
         }
@@ -247,6 +256,7 @@ impl Redis {
     /// See [`crate::store::Store::close`]. Who is here stays in the rooms until the leases lapse: by then most are back by
     /// another node, and nobody has seen them go.
     pub async fn close(&self) {
+        self.shared.is_closed.store(true, Ordering::Release);
         let Some(serving) = &self.shared.serving else { return };
         let (told, done) = oneshot::channel();
         let _ = serving.inbox.send(Message::Close(told));

@@ -31,8 +31,12 @@ impl OpenError {
 
     /// What an error at connecting, or at the first questions, means.
     pub(super) fn of(error: &RedisError, address: &Address) -> Self {
-        hopeless(error, address)
-            .unwrap_or_else(|| Self::Unreachable { cause: format!("{address} cannot be reached: {}", words(error)) })
+        hopeless(error, address).unwrap_or_else(|| {
+            // It waits for the end of a line that a TLS greeting does not have.
+            let is_silent = address.is_tls() && error.is_timeout();
+            let hint = if is_silent { " (a Redis without TLS keeps silent so: write redis:// then)" } else { "" };
+            Self::Unreachable { cause: format!("{address} cannot be reached: {}{hint}", words(error)) }
+        })
     }
 
     /// Whether it is worth waiting for.

@@ -315,7 +315,7 @@ pub(in crate::store) fn file_settings(settings: &Settings) -> sqlite::Settings {
 fn redis_settings(place: &Place, settings: &Settings) -> redis::Settings {
     let Place::Redis(server, prefix) = place else { panic!("this house stands on a file") };
     redis::Settings {
-        url: server.as_ref().map_or_else(|| RedisServer::shared().url(), |own| own.lock().url()),
+        url: server.as_ref().map_or_else(|| RedisServer::shared().url(), |own| own.lock().url()).parse().unwrap(),
         prefix: prefix.clone(),
         locale: Locale::Ko,
         keep_entries: settings.keep_entries,

@@ -167,7 +167,8 @@ end
 local SIZES = {say = 3, enter = 4, leave = 3}
 local function pass(acts)
   for _ = 1, acts do
-    at = at + SIZES[take()]
+    local act = take()
+    at = at + SIZES[act]
   end
 end
 

@@ -132,7 +132,7 @@ async fn an_invitation_and_a_sign_in_session_end_at_their_time_and_leave_nothing
     node.add_invitation(Invitation { key: [1; 32], role: Role::User, expires_at }).await.unwrap();
     node.add_invitation(Invitation { key: [4; 32], role: Role::User, expires_at: 0 }).await.unwrap();
     assert_eq!(node.login([3; 32]).await, Ok(None));
-    until("they ended", async || server.now().await >= expires_at).await;
+    until("they ended", async || server.now().await > expires_at).await;
     assert_eq!(node.login([2; 32]).await, Ok(None));
     for key in [[1; 32], [4; 32]] {
         let late = node.add_account(account("b", Role::User, Some(key))).await;

@@ -41,7 +41,7 @@ impl RedisServer {
     }
 
     fn url(&self) -> String {
-        format!("unix://{}?protocol=resp3", self.folder.path().join("socket").display())
+        format!("unix://{}", self.folder.path().join("socket").display())
     }
 
     async fn connect(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {

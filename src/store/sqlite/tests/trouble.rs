@@ -74,7 +74,7 @@ async fn a_server_that_could_not_write_is_ready_again_by_itself_though_nobody_wr
 
 #[tokio::test]
 async fn the_news_say_once_that_nothing_can_be_written_and_once_that_it_can_again() {
-    let house = House::new();
+    let house = house().await;
     let room = house.room().await;
     let mut tail = house.store.tail().unwrap();
     let hearing = tokio::spawn(async move {
