@@ -160,6 +160,12 @@ async function takeAll(house, { play, ids, language, colorScheme, screen }, opti
   await take(me, 'lost');
   await me.context.setOffline(false);
   await me.at('connection-banner').waitFor({ state: 'detached' });
+  await house.server.storeIsAway(true);
+  await me.say(play.lines[9][2]);
+  await me.at('store-banner').waitFor();
+  await take(me, 'away');
+  await house.server.storeIsAway(false);
+  await me.at('store-banner').waitFor({ state: 'detached' });
   await me.page.goto('/chat/room');
   await me.at('new-room').click();
   await take(me, 'new-room');

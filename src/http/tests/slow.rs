@@ -41,8 +41,14 @@ fn dial(house: &House) -> DuplexStream {
 
 /// A STOMP frame as a browser sends it; masked with zeroes, so that it can be read here.
 fn masked(frame: &str) -> Vec<u8> {
-    let mut bytes = vec![0x81, 0x80 | 126];
-    bytes.extend(u16::try_from(frame.len()).unwrap().to_be_bytes());
+    let mut bytes = vec![0x81];
+    match u8::try_from(frame.len()) {
+        Ok(short) if short < 126 => bytes.push(0x80 | short),
+        _ => {
+            bytes.push(0x80 | 126);
+            bytes.extend(u16::try_from(frame.len()).unwrap().to_be_bytes());
+        }
+    }
     bytes.extend([0; 4]);
     bytes.extend(frame.as_bytes());
     bytes
