@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-micro bench-instructions
+.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-nodes bench-micro bench-instructions
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench: bench-build ## Measure a fresh server against the ceiling, and write the 
 
 bench-quick: bench-build ## The same with small numbers and no table written: to see that it works
 	$(BUILT)/release/sarangbang bench standard --quick --runs 1 --ceiling $(BUILT)/release/examples/ceiling
+
+bench-nodes: bench-build ## Measure several nodes on one Redis, and write their tables of docs/PERFORMANCE.md (five minutes)
+	$(BUILT)/release/sarangbang bench nodes --runs $${RUNS:-5} --into docs/PERFORMANCE.md
 
 bench-micro: ## How long frames, rings and rounds take, in nanoseconds (criterion; three minutes on a quiet machine)
 	$(CARGO) bench --locked --bench codec --bench node
