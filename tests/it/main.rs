@@ -5,6 +5,7 @@ mod support;
 
 mod acme;
 mod bench;
+mod chaos;
 mod cli;
 mod config;
 mod crowd;
