@@ -40,6 +40,8 @@ pub(crate) enum Stage {
     Calm,
     /// Stay, and say nothing new.
     Gather,
+    /// Say one last thing, so that everybody has something to hear.
+    LastWord,
     /// Go home.
     Leave,
 }
@@ -57,6 +59,7 @@ pub(crate) struct Chatter {
     /// The time between two things that it says, on average.
     pace: Duration,
     unacknowledged: VecDeque<Waiting>,
+    has_said_the_last_word: bool,
 }
 
 /// A message that has not been acknowledged.
@@ -90,11 +93,13 @@ impl Chatter {
         person: Person,
         doors: Vec<SocketAddr>,
         stage: watch::Receiver<Stage>,
-        mut random: Random,
+        random: Random,
         pace: Duration,
     ) -> Self {
-        let (number, room) = (story.lock().number, story.lock().room.clone());
-        let _ = random.next();
+        let (number, room) = {
+            let story = story.lock();
+            (story.number, story.room.clone())
+        };
         Self {
             person,
             room,
@@ -105,6 +110,7 @@ impl Chatter {
             random,
             pace,
             unacknowledged: VecDeque::new(),
+            has_said_the_last_word: false,
         }
     }
 
@@ -214,6 +220,10 @@ impl Chatter {
             }
             if stage <= Stage::Calm && speak <= now {
                 speak = now + self.pace.mul_f64(2.0 * self.fraction());
+                self.think_of_something();
+            }
+            if stage == Stage::LastWord && !self.has_said_the_last_word {
+                self.has_said_the_last_word = true;
                 self.think_of_something();
             }
             self.send_what_is_due(&mut client, now).await;
@@ -387,10 +397,5 @@ impl Chatter {
                 Some(Event::Closed(_)) | None => return,
             }
         }
-    }
-
-    /// How many of its messages have not been acknowledged.
-    pub(crate) fn open_of(story: &Story) -> usize {
-        story.said.iter().filter(|said| !said.acknowledged).count()
     }
 }

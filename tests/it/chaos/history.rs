@@ -138,6 +138,11 @@ impl Story {
     pub(crate) fn last(&self) -> Option<u64> {
         self.heard.last().map(|heard| heard.offset)
     }
+
+    /// How many of its messages have not been acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.said.iter().filter(|said| !said.acknowledged).count()
+    }
 }
 
 /// Who is in which room.

@@ -1,13 +1,25 @@
 //! What a run says about itself.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use super::round::Summary;
+use super::round::{Progress, Summary};
 
 /// A number from the environment.
 pub(crate) fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a whole number, not {text:?}")))
+}
+
+/// Says every ten seconds how far it is, for ever.
+pub(crate) async fn tell(progress: &Progress, all: &Summary, seed: u64, began: Instant) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let (faults, acknowledged) = progress.figures();
+        let (faults, acknowledged) = (all.faults.values().sum::<u64>() + faults, all.acknowledged + acknowledged);
+        let seconds = began.elapsed().as_secs();
+        println!("seed {seed}, {seconds} s: {faults} faults, {acknowledged} messages acknowledged");
+    }
 }
 
 impl Summary {

@@ -1,7 +1,8 @@
 //! One round: people come, faults happen, all is healed, everybody hears the rest and goes home; then it is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -62,7 +63,25 @@ pub(crate) struct Round<'a> {
     stage: watch::Sender<Stage>,
     clients: JoinSet<()>,
     began: Instant,
+    faults: Arc<AtomicU64>,
     summary: Summary,
+}
+
+/// How far a round is.
+pub(crate) struct Progress {
+    stories: Vec<Arc<Mutex<Story>>>,
+    faults: Arc<AtomicU64>,
+}
+
+impl Progress {
+    /// Faults so far, and messages that were acknowledged.
+    pub(crate) fn figures(&self) -> (u64, u64) {
+        let acknowledged = |story: &Arc<Mutex<Story>>| {
+            let story = story.lock();
+            (story.said.len() - story.unacknowledged()) as u64
+        };
+        (self.faults.load(Relaxed), self.stories.iter().map(acknowledged).sum())
+    }
 }
 
 impl<'a> Round<'a> {
@@ -90,14 +109,22 @@ impl<'a> Round<'a> {
             stage,
             clients,
             began: Instant::now(),
+            faults: Arc::default(),
             summary: Summary { rounds: 1, ..Summary::default() },
         }
+    }
+
+    /// How far it is, for whoever watches.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { stories: self.stories.clone(), faults: Arc::clone(&self.faults) }
     }
 
     /// Lets everything happen that the seed says, and judges.
     pub(crate) async fn run(mut self, shape: &Shape, seed: u64) -> Summary {
         let steps = plan(&mut Random::of(seed, 0), shape.kinds, self.world.nodes.len(), shape.steps, shape.holds);
-        self.settle("before any fault").await;
+        self.stage.send_replace(Stage::Calm);
+        self.until("everybody has come", everybody_is_there).await;
+        self.stage.send_replace(Stage::Talk);
         for step in &steps {
             // A world that does not get well again has nothing more to tell.
             if self.summary.wrong.is_empty() {
@@ -114,6 +141,7 @@ impl<'a> Round<'a> {
     async fn step(&mut self, step: &Step) {
         for fault in &step.faults {
             *self.summary.faults.entry(fault.name()).or_default() += 1;
+            self.faults.fetch_add(1, Relaxed);
         }
         println!("{:6.1} s: {:?} for {:?}", self.began.elapsed().as_secs_f64(), step.faults, step.hold);
         let (away, trouble) = strike(self.world, step).await;
@@ -133,6 +161,7 @@ impl<'a> Round<'a> {
     async fn settle(&mut self, after: &str) {
         self.stage.send_replace(Stage::Calm);
         self.agree(after).await;
+        println!("{:6.1} s: all agree", self.began.elapsed().as_secs_f64());
         self.stage.send_replace(Stage::Talk);
     }
 
@@ -153,7 +182,6 @@ impl<'a> Round<'a> {
                         if flaws.is_empty() && self.truth() == known {
                             let took = still.elapsed();
                             self.summary.agreed_after = self.summary.agreed_after.max(took);
-                            println!("{:6.1} s: all agree {took:?} after {after}", self.began.elapsed().as_secs_f64());
                             if took > AGREE_MAX {
                                 self.summary.wrong.push(format!("agreed only {took:?} after {after}; before: {why}"));
                             }
@@ -171,35 +199,56 @@ impl<'a> Round<'a> {
         None
     }
 
-    /// Everybody comes, everything is acknowledged, and heard up to the end.
+    /// Everybody comes, says a last word, has everything acknowledged, and hears all up to the end.
     async fn gather(&mut self) -> (People, Vec<Told>) {
         self.stage.send_replace(Stage::Gather);
+        self.until("everybody is there and acknowledged", |stories, people, _| {
+            everybody_is_there(stories, people, &[]) && stories.iter().all(|story| story.unacknowledged() == 0)
+        })
+        .await;
+        let said: Vec<usize> = self.stories.iter().map(|story| story.lock().said.len()).collect();
+        self.stage.send_replace(Stage::LastWord);
+        let heard = |story: &Story, told: &[(Told, u64)]| {
+            let mut ends = told.iter().filter(|(told, _)| told.room == story.room).map(|(_, last)| *last);
+            ends.all(|last| story.last() == Some(last))
+        };
+        let last = self
+            .until("the last words are heard", |stories, _, told| {
+                let spoken = stories.iter().zip(&said).all(|(story, before)| story.said.len() == before + 1);
+                spoken && stories.iter().all(|story| story.unacknowledged() == 0 && heard(story, told))
+            })
+            .await;
+        let Some((people, told)) = last else { return Default::default() };
+        for story in &self.stories {
+            let mut story = story.lock();
+            story.until = told.iter().filter(|(told, _)| told.room == story.room).map(|(_, last)| *last).max();
+            if story.unacknowledged() > 0 {
+                let what = format!("client {}: {} receipts never came", story.number, story.unacknowledged());
+                self.summary.wrong.push(what);
+            }
+        }
+        (people, told.into_iter().map(|(told, _)| told).collect())
+    }
+
+    /// Waits until this is so, and all agree. What holds it up is for the checker to find.
+    async fn until(
+        &mut self,
+        what: &str,
+        mut so: impl FnMut(&[Story], &People, &[(Told, u64)]) -> bool,
+    ) -> Option<(People, Vec<(Told, u64)>)> {
         let began = Instant::now();
-        while began.elapsed() < QUIET_MAX {
-            let Some((people, told)) = self.agree("the last fault").await else { break };
-            let ends: BTreeMap<String, u64> = told.iter().map(|(told, last)| (told.room.clone(), *last)).collect();
-            let same = told.iter().all(|(told, last)| ends[&told.room] == *last);
-            let done = self.stories.iter().all(|story| {
-                let story = story.lock();
-                Chatter::open_of(&story) == 0 && story.last() >= Some(ends[&story.room])
-            });
-            let present = people.values().map(|names| names.len()).sum::<usize>() == self.world.people.len();
-            if same && done && present {
-                break;
+        loop {
+            let (people, told) = self.agree(what).await?;
+            let stories: Vec<Story> = self.stories.iter().map(|story| story.lock().clone()).collect();
+            if so(&stories, &people, &told) {
+                return Some((people, told));
+            }
+            if began.elapsed() > QUIET_MAX {
+                self.summary.wrong.push(format!("not within {QUIET_MAX:?}: {what}"));
+                return Some((people, told));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let Some((people, told)) = self.agree("everybody had come").await else { return Default::default() };
-        for story in &self.stories {
-            let mut story = story.lock();
-            let open = Chatter::open_of(&story);
-            if open > 0 {
-                let what = format!("client {} was left without the receipts of {open} messages", story.number);
-                self.summary.wrong.push(what);
-            }
-            story.until = told.iter().filter(|(told, _)| told.room == story.room).map(|(_, last)| *last).max();
-        }
-        (people, told.into_iter().map(|(told, _)| told).collect())
     }
 
     /// Everybody leaves, and all agree that nobody is there.
@@ -254,4 +303,9 @@ impl<'a> Round<'a> {
             }
         }
     }
+}
+
+fn everybody_is_there(stories: &[Story], people: &People, _: &[(Told, u64)]) -> bool {
+    let persons: BTreeSet<&str> = stories.iter().map(|story| &*story.person).collect();
+    people.values().map(BTreeSet::len).sum::<usize>() == persons.len()
 }
