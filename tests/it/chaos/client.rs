@@ -126,6 +126,11 @@ impl Chatter {
                 match end {
                     End::Home => return,
                     End::Away(time) => self.rest(time).await,
+                    // Some take their time, so that who was on a node that died is missing for longer than a lease.
+                    End::Broken if self.random.once_in(4) => {
+                        let time = self.random.millis(0..8_000);
+                        self.rest(time).await;
+                    }
                     End::Broken => {}
                 }
             }
