@@ -7,6 +7,7 @@ mod acme;
 mod acme_nodes;
 mod away;
 mod bench;
+mod chaos;
 mod cli;
 mod config;
 mod crowd;
