@@ -71,6 +71,9 @@ impl Log {
     }
 }
 
+/// `first`, `last` and `history` of a room's hash.
+type Head = (Option<u64>, Option<u64>, Option<String>);
+
 /// See [`crate::store::Store::read`].
 ///
 /// Offsets that Redis has lost leave a hole in the log. What is read ends before it, and what is read behind it begins
@@ -129,7 +132,7 @@ async fn portion(
     // What is appended in between makes the log longer than the hash said, never shorter.
     pipe.cmd("HMGET").arg(&keys.room).arg(&["first", "last", "history"]);
     pipe.cmd(command).arg(&keys.log).arg(from).arg(to).arg("COUNT").arg(count);
-    let (head, found): ((Option<u64>, Option<u64>, Option<String>), Value) = link.read(&pipe).await?;
+    let (head, found): (Head, Value) = link.read(&pipe).await?;
     let (Some(first), Some(last), history) = head else { return Err(StoreError::RoomUnknown) };
     let history = if history.as_deref() == Some("off") { History::Off } else { History::On };
     let mut entries = Vec::with_capacity(count.min(ENTRIES_AT_ONCE));

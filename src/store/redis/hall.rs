@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout_at};
 
 use super::Settings;
+use super::command::Claim;
 use super::ear::Order;
 use super::link::{Fault, Link};
 use super::owner::Owner;
 use super::request::{Answer, Circumstances, Request, TURN};
-use super::turns::Claim;
 use crate::chat::{LeaseId, Locale, Name, RoomId};
 use crate::store::{Entered, StoreError};
 

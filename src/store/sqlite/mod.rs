@@ -231,7 +231,6 @@ impl Sqlite {
     }
 
     /// See [`super::Store::follow_activity`]. Everything that happens in the file's rooms is told anyway.
-    #[expect(clippy::unused_self, reason = "each backend has it")]
     pub const fn follow_activity(&self, _follow: bool) {}
 
     /// See [`super::Store::register`].

@@ -138,7 +138,7 @@ impl RedisServer {
                 "redis-server does not start (apt install redis-server): {}",
                 self.log()
             );
-            std::thread::sleep(Duration::from_millis(2));
+            pause();
         }
     }
 
@@ -215,4 +215,10 @@ fn clock_library() -> &'static Path {
         std::fs::rename(&made, &library).unwrap();
         library
     })
+}
+
+/// Between two looks whether a server answers: it is waited for by a thread, as a test starts it before anything else.
+#[expect(clippy::disallowed_methods, reason = "it is started and waited for outside of any runtime's work")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(2));
 }
