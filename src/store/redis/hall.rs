@@ -13,9 +13,11 @@ use super::Settings;
 use super::command::Claim;
 use super::ear::Order;
 use super::link::{Fault, Link};
+use super::meters::Heard;
 use super::owner::Owner;
 use super::request::{Answer, Circumstances, Request, TURN};
 use crate::chat::{LeaseId, Locale, Name, RoomId};
+use crate::store::meters::Meters;
 use crate::store::{Entered, StoreError};
 
 /// Between two tries of a turn.
@@ -25,6 +27,8 @@ pub(super) struct Hall {
     pub(super) link: Link,
     pub(super) settings: Arc<Settings>,
     pub(super) owner: Owner,
+    pub(super) meters: Arc<Meters>,
+    pub(super) heard: Heard,
     orders: mpsc::UnboundedSender<Order>,
     /// Who is here: the leases that this process holds, or has asked for.
     here: Mutex<HashMap<RoomId, HashMap<LeaseId, Name>>>,
@@ -40,11 +44,19 @@ pub(super) struct Hall {
 }
 
 impl Hall {
-    pub(super) fn new(link: Link, settings: Arc<Settings>, owner: Owner, orders: mpsc::UnboundedSender<Order>) -> Self {
+    pub(super) fn new(
+        link: Link,
+        settings: Arc<Settings>,
+        meters: Arc<Meters>,
+        owner: Owner,
+        orders: mpsc::UnboundedSender<Order>,
+    ) -> Self {
         Self {
             link,
             settings,
             owner,
+            meters,
+            heard: Heard::default(),
             orders,
             here: Mutex::default(),
             seen: Mutex::default(),
@@ -90,6 +102,7 @@ impl Hall {
     pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Vec<Option<Vec<Vec<i64>>>>, String> {
         let number = self.turns.fetch_add(1, Ordering::Relaxed).to_string();
         let mut doubt = None;
+        let began = Instant::now();
         let over = |doubt: Option<String>| match doubt {
             Some(cause) => format!("Redis did not answer, and may have stored it: {cause}"),
             None => "Redis cannot be reached; nothing was stored".to_owned(),
@@ -121,6 +134,8 @@ impl Hall {
                 Ok(value) => match Answer::of(&value) {
                     Some(Answer::Done(rooms)) => {
                         self.note(None);
+                        let acts = rooms.iter().flatten().map(Vec::len).sum();
+                        self.meters.committed(acts, began.elapsed());
                         self.stirred.lock().extend(request.rooms);
                         return Ok(rooms);
                     }
@@ -128,6 +143,7 @@ impl Hall {
                     None => return Err("Redis answered something else than was asked".into()),
                 },
                 Err(Fault::Refused(cause)) => {
+                    self.meters.failures.inc();
                     self.note(Some(&cause));
                     return Err(format!("Redis refuses: {cause}"));
                 }

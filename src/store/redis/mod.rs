@@ -52,6 +52,7 @@ mod kept;
 mod keys;
 mod link;
 mod logins;
+mod meters;
 mod owner;
 mod record;
 mod refusal;
@@ -157,11 +158,11 @@ impl Redis {
     pub async fn open(settings: Settings, mode: Mode) -> std::result::Result<Self, OpenError> {
         let (link, settings) = (Link::open(&settings).await?, Arc::new(settings));
         let kept_news = broadcast::Sender::new(KEPT_NEWS_MAX);
+        let meters = Arc::<Meters>::default();
         let serving = match mode {
-            Mode::Serve => Some(Serving::begin(&link, &settings, kept_news.clone()).await?),
+            Mode::Serve => Some(Serving::begin(&link, &settings, &meters, kept_news.clone()).await?),
             Mode::Admin | Mode::Look => None,
         };
-        let meters = Arc::<Meters>::default();
         let queue = Queue::new(settings.queue_max, Arc::clone(&meters));
         let claimant = Uuid::new_v4().simple().to_string().into();
         Ok(Self {
@@ -253,6 +254,9 @@ impl Redis {
     /// See [`crate::store::Store::register`].
     pub fn register(&self, registry: &mut Registry) {
         self.shared.meters.register(registry, &self.shared.queue);
+        if let Some(serving) = &self.shared.serving {
+            meters::register(&serving.hall, registry);
+        }
     }
 
     /// See [`crate::store::Store::close`]. Who is here stays in the rooms until the leases lapse: by then most are back by
@@ -281,6 +285,7 @@ impl Serving {
     async fn begin(
         link: &Link,
         settings: &Arc<Settings>,
+        meters: &Arc<Meters>,
         kept_news: broadcast::Sender<String>,
     ) -> std::result::Result<Self, OpenError> {
         let unreachable = |cause: StoreError| OpenError::Unreachable { cause: cause.to_string() };
@@ -289,7 +294,7 @@ impl Serving {
         let (orders, ordered) = mpsc::unbounded_channel();
         let (inbox, messages) = mpsc::unbounded_channel();
         let (news, tail) = mpsc::channel(TAIL_BATCHES_MAX);
-        let hall = Arc::new(Hall::new(link.clone(), Arc::clone(settings), owner, orders));
+        let hall = Arc::new(Hall::new(link.clone(), Arc::clone(settings), Arc::clone(meters), owner, orders));
         let ear = Ear::new(Arc::clone(&hall), ordered, news, kept_news, changes_read);
         let mut tasks = JoinSet::new();
         tasks.spawn(ear.listen());

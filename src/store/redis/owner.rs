@@ -234,6 +234,7 @@ async fn end_lapsed(hall: &Hall, rhythm: Rhythm) -> Result<()> {
         let lapsed = hall.link.keys().of_all("lapsed");
         let () = hall.link.read(redis::pipe().atomic().srem(lapsed, &owner).ignore().del(owned).ignore()).await?;
         if leases > 0 {
+            hall.heard.leases_ended.inc_by(leases as u64);
             tracing::info!(leases, "ended the presence that a node left behind");
         }
     }

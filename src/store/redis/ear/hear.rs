@@ -72,6 +72,9 @@ impl Ear {
         if entry.offset > next && heard.history == History::On {
             self.behind.insert(entry.room_id);
         }
+        if entry.offset < next {
+            self.hall.heard.doubles.inc();
+        }
         if entry.offset < next || self.behind.contains(&entry.room_id) {
             return;
         }
@@ -137,6 +140,7 @@ impl Ear {
 /// Entries from an offset on, and whether these are all. A log that ends before what somebody here has seen was set
 /// back: its offsets go on behind what was seen.
 async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>, bool)> {
+    hall.heard.read_again.inc();
     let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
     if slice.last < next - 1 {
         tracing::warn!(%room, from = slice.last + 1, to = next - 1, "Redis has lost entries that were acknowledged");

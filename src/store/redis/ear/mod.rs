@@ -274,6 +274,7 @@ impl Ear {
             }
         }
         self.connections += 1;
+        self.hall.heard.connections.inc();
         for (room, heard) in &mut self.rooms {
             heard.is_heard(self.connections);
             if heard.next.is_some() && heard.history == History::On {
