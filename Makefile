@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-micro bench-instructions
+.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -44,11 +44,17 @@ fuzz: ## Fuzz the STOMP decoder for ten minutes (SECONDS_MAX=n for another time)
 	cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
 	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=$${SECONDS_MAX:-600}
 
+chaos: ## Three nodes over a real Redis, 100 people, and everything that dies, for an hour (CHAOS_SECONDS=n, CHAOS_SEED=n)
+	$(CARGO) test --locked --test it -- --ignored --exact --nocapture chaos::three_nodes_over_redis_for_hours
+
 bench: bench-build ## Measure a fresh server against the ceiling, and write the table of docs/PERFORMANCE.md (ten minutes)
 	$(BUILT)/release/sarangbang bench standard --runs $${RUNS:-5} --ceiling $(BUILT)/release/examples/ceiling --into docs/PERFORMANCE.md
 
 bench-quick: bench-build ## The same with small numbers and no table written: to see that it works
 	$(BUILT)/release/sarangbang bench standard --quick --runs 1 --ceiling $(BUILT)/release/examples/ceiling
+
+bench-nodes: bench-build ## Measure several nodes on one Redis, and write their tables of docs/PERFORMANCE.md (five minutes)
+	$(BUILT)/release/sarangbang bench nodes --runs $${RUNS:-5} --into docs/PERFORMANCE.md
 
 bench-micro: ## How long frames, rings and rounds take, in nanoseconds (criterion; three minutes on a quiet machine)
 	$(CARGO) bench --locked --bench codec --bench node

@@ -25,10 +25,10 @@ use tokio::time::{interval, sleep, timeout};
 use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
-use crate::node::{Closing, Node, pump, tell_rooms};
+use crate::node::{Closing, Node, pump, tell_reach, tell_rooms};
 use crate::ops::{self, Metrics};
+use crate::store::Mode;
 use crate::store::Store;
-use crate::store::sqlite::Mode;
 use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.
@@ -44,13 +44,13 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// acknowledged is on disk.
 ///
 /// # Errors
-/// When the data folder or the address cannot be used; the message says what to do.
+/// When the data folder (or Redis) or the address cannot be used; the message says what to do.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     // Before anything else: a SIGHUP that nobody waits for would end the process.
     let mut signals = Signals::new().context("cannot wait for signals")?;
     let handed = ops::sockets()?;
     let files = ops::raise_file_limit();
-    let store = ops::open_store(&config, Mode::Serve)?;
+    let store = ops::open_store(&config, Mode::Serve).await?;
     let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
     let config = Arc::new(config);
     if handed.redirect.is_some() && !config.is_https() {
@@ -62,6 +62,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let tail = store.tail().context("the store's news have a reader already")?;
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
+    let reaching = tokio::spawn(tell_reach(Arc::clone(&edge.node)));
 
     // Both ports are had before anybody is served at one of them.
     let socket = listener(handed.main, config.listen, "listen")?;
@@ -115,6 +116,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     keeping.inspect(JoinHandle::abort);
     store.close().await;
     telling.abort();
+    reaching.abort();
     if !pump.is_finished() {
         let _ = timeout(DRAIN_MAX, pump).await;
     }
@@ -226,7 +228,10 @@ fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> an
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "ready {url}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
     drop(stdout);
-    tracing::info!(%url, data = %config.data.display(), "serving");
+    match &config.redis.url {
+        Some(redis) => tracing::info!(%url, %redis, "serving"),
+        None => tracing::info!(%url, data = %config.data.display(), "serving"),
+    }
     if let Some(key) = setup_key {
         // Not by the log: its level could hide it, and a journal would keep the key.
         let text = format!(

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use sarangbang::chat::Locale;
+use sarangbang::store::Mode;
 use sarangbang::store::Store;
-use sarangbang::store::sqlite::{Mode, Settings, Sqlite};
+use sarangbang::store::sqlite::{Settings, Sqlite};
 
 /// What is said: 200 bytes, as in the figures of docs/PERFORMANCE.md.
 pub const TEXT: &str = "Nobody says anything that matters here, but it has about the length of what people say in a chat \

@@ -11,7 +11,7 @@ use super::place::{Place, Plan};
 
 /// Look for what is wrong, without starting anything
 ///
-/// Reads the configuration as `serve` does, looks whether the data folder can be used, whether the addresses are free
+/// Reads the configuration as `serve` does, looks whether the data folder (or the Redis of `redis.url`) can be used, whether the addresses are free
 /// (or a server of this data folder runs there), whether the certificate's files fit, and whether the system's limits
 /// do. Prints one line for each finding: `ok`, `note` (works, but think about it) or `error` with the fix. Changes
 /// nothing, and asks nobody outside this computer; `doctor` does.

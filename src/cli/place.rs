@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::ops;
+use crate::store::Mode;
 use crate::store::Store;
-use crate::store::sqlite::Mode;
 
 /// The flags that every verb takes.
 #[derive(Args)]
@@ -64,24 +64,26 @@ impl Place {
         work: impl AsyncFnOnce(&Config, &Store) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let config = self.config()?;
-        let store = ops::open_store(&config, Mode::Admin)?;
+        let store = ops::open_store(&config, Mode::Admin).await?;
         let outcome = work(&config, &store).await;
         store.close().await;
         outcome
     }
 
-    /// Works on a store that has to be there: a mistyped folder must not become an empty one.
+    /// Works on a store that has to be there: a mistyped folder must not become an empty one. A Redis is there or not.
     pub(super) async fn with_existing_store<T>(
         &self,
         work: impl AsyncFnOnce(&Config, &Store) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let data = self.config()?.data;
-        std::fs::read_dir(&data).with_context(|| {
-            let data = data.display();
-            format!(
-                "there is no data in {data}; name the folder with --data, or make an account with `sarangbang setup`"
-            )
-        })?;
+        let config = self.config()?;
+        if config.redis.url.is_none() {
+            std::fs::read_dir(&config.data).with_context(|| {
+                let data = config.data.display();
+                format!(
+                    "there is no data in {data}; name the folder with --data, or make an account with `sarangbang setup`"
+                )
+            })?;
+        }
         self.with_store(work).await
     }
 }

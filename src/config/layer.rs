@@ -37,7 +37,7 @@ impl Layer {
                     key: None,
                     value: None,
                     origin: layer.origin,
-                    problem: e.kind.to_string().trim_end().to_owned(),
+                    problem: e.kind.to_string().trim_end().lines().map(veiled).collect::<Vec<_>>().join("\n"),
                     fix: "correct the TOML; texts stand in double quotes".into(),
                 });
                 return None;
@@ -147,9 +147,26 @@ impl Provider for &Layer {
     }
 }
 
-/// A value as TOML writes it (which is as JSON does, for all that we accept).
+/// A value as TOML writes it (which is as JSON does, for all that we accept); of a URL not what may be a password.
 pub(super) fn show(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    match value.as_str().map(veiled) {
+        Some(text) => serde_json::to_string(&text).unwrap_or_default(),
+        None => serde_json::to_string(value).unwrap_or_default(),
+    }
+}
+
+/// A text, and where it is a URL with somebody's name and password, three stars in their place. A slash or a question
+/// mark that should have been escaped does not show them: the last @ counts, and `pass=` as well.
+fn veiled(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let rest = match rest.rsplit_once('@') {
+        Some((_, host)) => format!("***@{host}"),
+        None => rest.to_owned(),
+    };
+    match rest.split_once("pass") {
+        Some((before, _)) if before.contains('?') => format!("{scheme}://{before}***"),
+        _ => format!("{scheme}://{rest}"),
+    }
 }
 
 /// What to do about an unknown key.
@@ -196,6 +213,20 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_password_of_a_url_is_shown() {
+        for (text, shown) in [
+            ("redis://chat:secret@h:1/2", "redis://***@h:1/2"),
+            ("redis://:sec/re@t@h", "redis://***@h"),
+            ("redis://:sec?ret@h", "redis://***@h"),
+            ("unix:///run/s?db=1&pass=secret", "unix:///run/s?db=1&***"),
+            ("https://chat.example.com/pass", "https://chat.example.com/pass"),
+            ("me@example.com", "me@example.com"),
+        ] {
+            assert_eq!(show(&Value::from(text)), format!("\"{shown}\""));
+        }
+    }
 
     #[test]
     fn a_key_is_found_on_its_line_however_it_is_written() {

@@ -14,6 +14,7 @@ use super::error::{ConfigError, Origin, Problem};
 use super::https;
 use super::keys::{self, Accepts, KEYS};
 use super::layer::Layer;
+use super::redis;
 
 /// The file that is read from the working directory when no other is named.
 pub const DEFAULT_FILE: &str = "sarangbang.toml";
@@ -84,7 +85,7 @@ impl Config {
         let mut problems = Vec::new();
         let layers = sources.layers(&mut problems);
         let mut config = extract(&layers, &mut problems);
-        let at_odds = limits_at_odds(&config).into_iter().chain(https::at_odds(&config));
+        let at_odds = limits_at_odds(&config).into_iter().chain(https::at_odds(&config)).chain(redis::at_odds(&config));
         for (key, problem, fix) in numbers_out_of_range(&config).into_iter().chain(at_odds) {
             problems.push(about(&layers, key, problem, fix));
         }

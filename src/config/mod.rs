@@ -3,7 +3,7 @@
 //! [`Config::load`] lays the layers over one another: defaults, the file, the environment, flags. Nothing outside
 //! this folder knows how (figment stays in here), and this folder knows nothing of what the values are used for.
 //! Invariant: a [`Config`] that exists is valid; every number in it is within the range that [`keys`] names, and
-//! there is no secret among them, so that it may be printed.
+//! what is secret among them (the password of `redis.url`) is not shown, so that it may be printed.
 
 mod error;
 mod https;
@@ -11,6 +11,7 @@ mod keys;
 mod layer;
 mod load;
 mod near;
+mod redis;
 mod values;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use error::{ConfigError, Origin, Problem};
 pub use load::{DEFAULT_FILE, Sources};
 
 use crate::chat::{Limits, Locale};
+use crate::store::redis::Address;
 
 /// The directory of Let's Encrypt.
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -62,6 +64,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// Who counts as being in a room.
     pub presence: PresenceConfig,
+    /// The store that several nodes share.
+    pub redis: RedisConfig,
     /// What the operator sees.
     pub operator: OperatorConfig,
     /// Every limit, by its name.
@@ -195,6 +199,28 @@ pub struct HistoryConfig {
 pub struct PresenceConfig {
     /// Seconds for which somebody whose connection was lost still counts as there, so that a reload is no QUIT.
     pub grace_seconds: u32,
+    /// Seconds after which the people of a node that was killed do not count any more; with Redis alone.
+    pub lease_seconds: u32,
+}
+
+/// The store that several nodes share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisConfig {
+    /// Where it is, and who we are there; `None` for the embedded store. What is printed of it holds no password.
+    #[serde(serialize_with = "values::show_address", deserialize_with = "values::address")]
+    pub url: Option<Address>,
+    /// What all keys and channels begin with.
+    #[serde(deserialize_with = "values::prefix")]
+    pub prefix: String,
+    /// The file that the password stands in, where it does not stand in the URL.
+    #[serde(deserialize_with = "values::file")]
+    pub password_file: PathBuf,
+    /// The root certificates that the server is believed by, as PEM; empty for the public ones.
+    #[serde(deserialize_with = "values::file")]
+    pub ca_file: PathBuf,
+    /// Seconds that a request waits while it is away, and that the start waits for it.
+    pub wait_seconds: u32,
 }
 
 /// What the operator sees.
@@ -243,7 +269,14 @@ impl Default for Config {
             log: LogConfig { format: LogFormat::Text, level: "info".into() },
             auth: AuthConfig { token_minutes: 60, sign_up: SignUp::Closed },
             history: HistoryConfig { keep_entries: 10_000, keep_days: 0, durable: true },
-            presence: PresenceConfig { grace_seconds: 0 },
+            presence: PresenceConfig { grace_seconds: 0, lease_seconds: 10 },
+            redis: RedisConfig {
+                url: None,
+                prefix: "sarangbang:".into(),
+                password_file: PathBuf::new(),
+                ca_file: PathBuf::new(),
+                wait_seconds: 5,
+            },
             operator: OperatorConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))), is_given: false },
             limits: Limits::default(),
         }

@@ -72,7 +72,7 @@ mod tests {
             ("messages_per_secnd", Some("limits.messages_per_second")),
             ("history.keep_entires", Some("history.keep_entries")),
             ("tls", None),
-            ("redis.url", None),
+            ("kafka.brokers", None),
         ] {
             assert_eq!(nearest(typed), meant, "{typed}");
         }

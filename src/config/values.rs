@@ -9,11 +9,14 @@ use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer};
 use tracing_subscriber::EnvFilter;
 
 use super::near::closest;
+use crate::store::redis::Address;
 
 /// How a listener is turned off.
 const OFF: &str = "off";
 /// Names that one certificate of Let's Encrypt holds.
 const DOMAINS_MAX: usize = 100;
+/// Characters before each key: they are paid for with every key.
+const PREFIX_MAX: usize = 64;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// An address with a port. Of all host names `localhost` alone is known: a name that a resolver has to be asked for
@@ -104,6 +107,30 @@ pub(super) fn directory<'de, D: Deserializer<'de>>(from: D) -> Result<String, D:
         Some(host) if !host.is_empty() && !text.contains(char::is_whitespace) => Ok(text),
         _ => Err(D::Error::custom(format!("{text:?} is no https:// address"))),
     }
+}
+
+/// The address of a Redis, or nothing. A refusal does not hold the text, in which a password may stand.
+pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Address>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}
+
+/// Writes what [`address`] reads, but for the password.
+pub(super) fn show_address<S: Serializer>(address: &Option<Address>, to: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => to.collect_str(address),
+        None => to.serialize_str(""),
+    }
+}
+
+/// What keys in Redis begin with. No braces: between them stands what a Cluster finds a key's server by.
+pub(super) fn prefix<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b":._-/".contains(&b);
+    if text.len() <= PREFIX_MAX && text.bytes().all(fits) {
+        return Ok(text);
+    }
+    Err(D::Error::custom(format!("{text:?} has something else in it, or more than {PREFIX_MAX} characters")))
 }
 
 /// The path of a file, or nothing.

@@ -92,6 +92,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::tls::Answers;
 
     fn way(port: u16) -> (Router, Arc<Certificates>) {
         let certificates = Arc::new(Certificates::of_nobody(&["chat.example".into(), "::1".into()]).unwrap());
@@ -136,7 +137,8 @@ mod tests {
         let (router, certificates) = way(443);
         let path = "/.well-known/acme-challenge/token";
         assert_eq!(ask(&router, Method::GET, "chat.example", path).await.0, StatusCode::NOT_FOUND);
-        certificates.answer_http("token", "token.thumbprint");
+        let answer = ("token".to_owned(), "token.thumbprint".to_owned());
+        certificates.answer(Answers { http: [answer].into(), ..Answers::default() });
         assert_eq!(ask(&router, Method::GET, "other.example", path).await.0, StatusCode::OK);
     }
 }

@@ -64,6 +64,8 @@ pub(super) enum State {
     Held,
     /// The connection's.
     Lagging,
+    /// Nobody's for a while: its room's log could not be read.
+    Stalled,
     /// The broadcaster's.
     Live,
     /// Nobody's any more: its room was deleted, which is still to be told.

@@ -199,6 +199,18 @@ impl Hub {
         circle.inner.table.read().seats.iter().flatten().for_each(|member| member.outbox.gone(member.slot));
     }
 
+    /// Topics have ended for good, with all that their rings hold: each member is told by its own connection, and who comes
+    /// now finds a circle that knows nothing of them.
+    pub(super) fn end_all(&self, which: impl Fn(Topic) -> bool) {
+        let ended: Vec<Circle> =
+            self.circles.lock().extract_if(|topic, _| which(*topic)).map(|(_, circle)| circle).collect();
+        for circle in ended {
+            let mut table = circle.inner.table.write();
+            table.is_over = true;
+            table.seats.iter().flatten().for_each(|member| member.outbox.gone(member.slot));
+        }
+    }
+
     /// Hands posts of rising offset round: into the ring, then to every member, written at once where the socket
     /// takes it. Many members are served by up to `lanes` tasks.
     pub(super) async fn deliver(&self, topic: Topic, posts: Vec<Arc<Post>>, lanes: usize) {

@@ -15,6 +15,7 @@ mod outbox;
 mod post;
 mod presence;
 mod pump;
+mod reach;
 mod ring;
 mod wire;
 
@@ -27,6 +28,7 @@ pub use lobby::tell_rooms;
 pub use outbox::{Closing, Outbox, Want};
 pub use presence::Presence;
 pub use pump::pump;
+pub use reach::tell_reach;
 pub use wire::{Duplex, Socket};
 
 use crate::chat::{Draft, History, Limits, Name, RoomId};
@@ -107,6 +109,7 @@ pub struct Node {
     meters: Arc<meters::Meters>,
     lobby: lobby::Lobby,
     presences: presence::Presences,
+    reach: reach::Reach,
     /// Every open connection, to be found when an account or the node ends.
     pub connections: Connections,
     catch_up_bytes_max: usize,
@@ -120,6 +123,7 @@ impl Node {
             presences: presence::Presences::new(store.clone(), grace),
             store,
             lobby: lobby::Lobby::default(),
+            reach: reach::Reach::default(),
             hub: Hub::new(limits.ring_entries_max, limits.ring_bytes_max, Arc::clone(&meters)),
             meters,
             connections: Connections::default(),
@@ -176,6 +180,7 @@ impl Node {
         let slot = outbox.hold(Topic::Lobby, Arc::clone(&flavour));
         let seat = self.hub.join(Topic::Lobby, outbox, slot, flavour);
         self.meters.subscriptions.inc();
+        self.lobby.followed(&self.store);
         outbox.start(slot, self.hub.next_offset(Topic::Lobby));
         Membership { topic: Topic::Lobby, slot, seat, presence: None }
     }
@@ -185,6 +190,9 @@ impl Node {
         self.hub.part(membership.topic, &membership.seat);
         self.meters.subscriptions.dec();
         outbox.release(membership.slot);
+        if membership.topic == Topic::Lobby {
+            self.lobby.unfollowed(&self.store);
+        }
         if let Some(presence) = membership.presence {
             self.presences.leave(presence, leaving);
         }

@@ -23,6 +23,8 @@ use super::wire::{Socket, Wire};
 pub enum Closing {
     /// The account was disabled, or its password or role changed.
     Account,
+    /// The store lost everything, this account too.
+    Anew,
     /// The node goes away.
     Draining,
 }
@@ -34,6 +36,8 @@ pub enum Want {
     CatchUp(Slot),
     /// Tell that the room of this cursor is gone.
     Gone(Slot),
+    /// Look whether the store is away, and tell.
+    Look,
     /// End, and say why.
     End(Closing),
     /// The socket is gone, or its outbox is over its limit.
@@ -113,6 +117,36 @@ impl Outbox {
         wire.task.wake_by_ref();
     }
 
+    /// Has the connection look whether the store is away.
+    pub fn look(&self) {
+        let mut wire = self.wire.lock();
+        wire.look = true;
+        wire.task.wake_by_ref();
+    }
+
+    /// The log of a room could not be read: cursors that lag stay where they are until [`Outbox::revive`]. Not that of the
+    /// list of rooms, which is in no store.
+    pub fn stall(&self) {
+        let mut wire = self.wire.lock();
+        let of_rooms = |cursor: &&mut Cursor| matches!(cursor.topic, Topic::Room(_));
+        for cursor in wire.cursors.iter_mut().flatten().filter(of_rooms) {
+            if cursor.state == State::Lagging {
+                cursor.state = State::Stalled;
+            }
+        }
+    }
+
+    /// Logs may be read again: cursors that were stalled lag.
+    pub fn revive(&self) {
+        let mut wire = self.wire.lock();
+        for cursor in wire.cursors.iter_mut().flatten() {
+            if cursor.state == State::Stalled {
+                cursor.state = State::Lagging;
+            }
+        }
+        wire.task.wake_by_ref();
+    }
+
     /// Writes what can be written, and says what the connection has to do next.
     pub fn poll_want(&self, cx: &mut Context<'_>) -> Poll<Want> {
         let mut wire = self.wire.lock();
@@ -125,6 +159,10 @@ impl Outbox {
         }
         if wire.dead {
             return Poll::Ready(Want::Dead);
+        }
+        // Only now: who does not read is told of no more than what holds once it does.
+        if std::mem::take(&mut wire.look) {
+            return Poll::Ready(Want::Look);
         }
         wire.next_turn().map_or(Poll::Pending, Poll::Ready)
     }

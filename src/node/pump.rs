@@ -75,9 +75,8 @@ pub(super) fn lanes() -> usize {
 fn room_of(event: &Event) -> Option<RoomId> {
     match event {
         Event::Entry(entry) => Some(entry.room_id),
-        Event::Room(room) => Some(room.id),
-        Event::RoomDeleted(room) => Some(*room),
-        Event::SessionsEnded(_) => None,
+        Event::Room(room) | Event::RoomDeleted(room) => Some(*room),
+        Event::SessionsEnded(_) | Event::Away | Event::Back | Event::Anew => None,
     }
 }
 
@@ -113,7 +112,14 @@ impl Node {
                         _ => rooms.push((entry.room_id, vec![post], weight)),
                     }
                 }
+                // The list of rooms knows already.
                 Event::Room(_) => {}
+                Event::Away => self.reach.turn(true),
+                Event::Back => self.reach.turn(false),
+                Event::Anew => {
+                    self.deliver(std::mem::take(&mut rooms)).await;
+                    self.begin_anew();
+                }
                 Event::RoomDeleted(room) => {
                     self.deliver(std::mem::take(&mut rooms)).await;
                     self.hub.end(Topic::Room(room));

@@ -36,6 +36,8 @@ pub(super) struct Wire {
     pub(super) task: Waker,
     pub(super) closing: Option<Closing>,
     pub(super) dead: bool,
+    /// Whether the connection is to look what has become of the store.
+    pub(super) look: bool,
     /// Whether the socket may hold back what it took: TLS keeps what the kernel does not take.
     holds_back: bool,
     /// Whether it may hold something back now.
@@ -55,6 +57,7 @@ impl Wire {
             task: Waker::noop().clone(),
             closing: None,
             dead: false,
+            look: false,
             holds_back,
             unflushed: false,
             sent_at: now,
@@ -78,7 +81,7 @@ impl Wire {
             let want = match cursor.state {
                 State::Lagging => Want::CatchUp(cursor.slot),
                 State::Gone => Want::Gone(cursor.slot),
-                State::Held | State::Live => continue,
+                State::Held | State::Stalled | State::Live => continue,
             };
             self.turn = at + 1;
             return Some(want);

@@ -4,17 +4,38 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::auth::{random_bytes, random_key};
 use crate::config::Config;
-use crate::store::sqlite::{Mode, OpenError, Settings, Sqlite};
-use crate::store::{self, Secret, SigningKey, Store};
+use crate::store::redis::Redis;
+use crate::store::sqlite::{Settings, Sqlite};
+use crate::store::{self, Mode, Secret, SigningKey, Store, redis, sqlite};
+
+use super::redis::FileError;
 
 /// Characters of a key's id: enough that two keys of one server never share one.
 const KEY_ID_CHARS: usize = 12;
 
-/// Opens the store in the data folder, and makes both where they are not there yet. Blocks while it reads the disk.
+/// Why the store cannot be opened. Each text ends with what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] sqlite::OpenError),
+    /// The Redis cannot.
+    #[error(transparent)]
+    Redis(#[from] redis::OpenError),
+    /// A file about it cannot.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Opens the store that the configuration names: the Redis of `redis.url`, or else what is in the data folder, which is
+/// made where it is not there yet.
 ///
 /// # Errors
 /// [`OpenError`], which tells the operator what to do.
-pub fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError> {
+pub async fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError> {
+    if let Some(settings) = super::redis::settings(config)? {
+        return Ok(Store::Redis(Redis::open(settings, mode).await?));
+    }
     let history = &config.history;
     let settings = Settings {
         locale: config.locale,
@@ -24,7 +45,8 @@ pub fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError> {
         queue_max: config.limits.store_queue_max,
         rooms_max: config.limits.rooms_max,
     };
-    Sqlite::open(&config.data, mode, settings).map(Store::Sqlite)
+    // It reads the disk, and nothing else goes on yet.
+    Ok(Store::Sqlite(Sqlite::open(&config.data, mode, settings)?))
 }
 
 /// The signing keys, newest first; the very first one is made here when there is none yet.
@@ -33,12 +55,7 @@ pub fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError> {
 /// What the store says.
 pub async fn signing_keys(store: &Store) -> store::Result<Vec<SigningKey>> {
     let keys = store.signing_keys().await?;
-    if !keys.is_empty() {
-        return Ok(keys);
-    }
-    store.add_signing_key(new_signing_key()).await?;
-    // Read again: another process may have had the same thought, and its key has to verify too.
-    store.signing_keys().await
+    if keys.is_empty() { store.first_signing_key(new_signing_key()).await } else { Ok(keys) }
 }
 
 /// A fresh key, which nobody has yet.
@@ -59,7 +76,7 @@ mod tests {
     async fn the_first_key_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let config = Config { data: folder.path().join("data"), ..Config::default() };
-        let store = open_store(&config, Mode::Admin).unwrap();
+        let store = open_store(&config, Mode::Admin).await.unwrap();
         let first = signing_keys(&store).await.unwrap();
         assert_eq!(first.len(), 1);
         assert_eq!(signing_keys(&store).await.unwrap(), first);

@@ -9,10 +9,12 @@ mod files;
 mod listen;
 pub mod log;
 mod metrics;
+mod redis;
 mod systemd;
 
-pub use data::{new_signing_key, open_store, signing_keys};
+pub use data::{OpenError, new_signing_key, open_store, signing_keys};
 pub use files::raise_file_limit;
 pub use listen::{cannot_listen, listen, listen_for_operator};
 pub use metrics::Metrics;
+pub use redis::FileError;
 pub use systemd::{Handed, sockets};

@@ -33,4 +33,6 @@ pub const CAUSES: &[&str] = &[
     "after_past_end",
     "gap",
     "unavailable",
+    "store_away",
+    "store_back",
 ];

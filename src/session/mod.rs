@@ -27,7 +27,7 @@ pub use subscriptions::{AckMode, SubscriptionKey};
 use crate::chat::{Limits, Name, Role};
 use crate::stomp::{Command, Frame, FrameBuilder, Version};
 use pulse::Pulse;
-use subscriptions::Subscriptions;
+use subscriptions::{Listener, Subscriptions};
 use transactions::Transactions;
 
 /// The heart-beats that this side offers and asks for, in milliseconds: sends, wants (STOMP 1.2, Heart-beating).
@@ -50,6 +50,8 @@ pub struct Session {
     transactions: Transactions,
     /// How many MESSAGEs the session itself has made, on `/user/queue/errors`.
     told: u64,
+    /// Whether the store is away, as the listeners on `/user/queue/errors` were told last.
+    is_store_away: bool,
 }
 
 #[derive(PartialEq)]
@@ -75,6 +77,7 @@ impl Session {
             subscriptions: Subscriptions::new(limits.subscriptions_max),
             transactions: Transactions::new(limits),
             told: 0,
+            is_store_away: false,
         }
     }
 
@@ -142,13 +145,32 @@ impl Session {
         self.fail(error, &refusal.receipt)
     }
 
+    /// The store is away, or is not: each listener on `/user/queue/errors` is told once when it goes and once when it is
+    /// back. Whoever begins to listen meanwhile is told then.
+    pub fn on_store(&mut self, is_away: bool) -> Effects {
+        if is_away == self.is_store_away {
+            return Effects::new();
+        }
+        self.is_store_away = is_away;
+        let listeners = self.subscriptions.errors();
+        if listeners.is_empty() || self.state == State::Ended {
+            return Effects::new();
+        }
+        self.tell(&Refusal::of_store(is_away))
+    }
+
     /// Something is to be known that refuses nothing: told on `/user/queue/errors`, if the client listens there.
     pub fn tell(&mut self, notice: &Refusal) -> Effects {
+        let listeners = self.subscriptions.errors();
+        self.tell_some(notice, &listeners)
+    }
+
+    fn tell_some(&mut self, notice: &Refusal, listeners: &[Listener]) -> Effects {
         self.told += 1;
         // The session's own id in front: a message id is like no other, also over all sessions (STOMP 1.2, MESSAGE).
         let id = format!("{}-{}", self.id, self.told);
         let mut effects: Effects = smallvec![Effect::Refused(notice.code)];
-        effects.extend(notice.messages(self.version, &id, &self.subscriptions.errors()));
+        effects.extend(notice.messages(self.version, &id, listeners));
         effects
     }
 

@@ -43,6 +43,17 @@ impl Refusal {
         Self { code, message: message.into(), ..Self::default() }
     }
 
+    /// That nothing can be stored now, or that it can again. It refuses nothing.
+    pub(super) fn of_store(is_away: bool) -> Self {
+        if is_away {
+            let text =
+                "messages cannot be stored now; send again what is refused, with the same id, once store_back comes";
+            Self::new("store_away", text)
+        } else {
+            Self::new("store_back", "messages can be stored again")
+        }
+    }
+
     /// Of a value that broke a rule of the domain.
     pub fn invalid(code: &'static str, invalid: &Invalid) -> Self {
         Self { field: Some(invalid.field), limit: invalid.limit, ..Self::new(code, invalid.to_string()) }

@@ -5,7 +5,8 @@ use smallvec::smallvec;
 use super::destination::{Destination, Target};
 use super::effect::{Close, Effect, Effects, Error, Receipt, Say, Start, Token};
 use super::payload::Payload;
-use super::subscriptions::{AckMode, Called};
+use super::refusal::Refusal;
+use super::subscriptions::{AckMode, Called, Listener};
 use super::{Session, State};
 use crate::chat::limits::HISTORY_ENTRIES_MAX;
 use crate::stomp::{Command, Frame, Version};
@@ -80,6 +81,12 @@ impl Session {
             Called::Destination(_) => None,
         };
         let key = self.subscriptions.add(called, destination, ack)?;
+        if destination == Destination::Errors && self.is_store_away {
+            // Before the receipt, behind which a client may take it that all is well.
+            let mut effects = self.tell_some(&Refusal::of_store(true), &[Listener { id, ack }]);
+            effects.extend(receipt.map(Effect::Receipt));
+            return Ok(effects);
+        }
         Ok(match destination {
             Destination::Room(room) => smallvec![Effect::Enter { key, id, ack, room, start, receipt }],
             Destination::Rooms => smallvec![Effect::Watch { key, id, ack, receipt }],

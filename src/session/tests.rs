@@ -278,3 +278,49 @@ proptest! {
         }
     }
 }
+
+/// The codes of the MESSAGEs on `/user/queue/errors` among the effects, each with its subscription.
+fn told(effects: &Effects) -> Vec<(String, String)> {
+    let frames = effects.iter().filter(|effect| matches!(effect, Effect::Send(_))).map(sent);
+    let word = |frame: &str, from: &str, to: char| {
+        let rest = frame.split_once(from).unwrap().1;
+        rest.split(to).next().unwrap().to_owned()
+    };
+    frames.map(|frame| (word(&frame, "subscription:", '\n'), word(&frame, "\"code\":\"", '"'))).collect()
+}
+
+fn named(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(id, code)| ((*id).to_owned(), (*code).to_owned())).collect()
+}
+
+fn listen(id: &str) -> String {
+    format!("SUBSCRIBE\nid:{id}\ndestination:/user/queue/errors\nreceipt:r-{id}\n\n\0")
+}
+
+#[test]
+fn who_listens_is_told_once_that_the_store_is_away_and_once_that_it_is_back() {
+    let mut bench = Bench::connected("1.2");
+    assert!(bench.session.on_store(true).is_empty() && bench.session.on_store(false).is_empty(), "nobody listens");
+    bench.frame(&listen("a"));
+    bench.frame(&listen("b"));
+    assert!(bench.session.on_store(false).is_empty(), "nobody was told that it went");
+    assert_eq!(told(&bench.session.on_store(true)), named(&[("a", "store_away"), ("b", "store_away")]));
+    assert!(bench.session.on_store(true).is_empty());
+    assert_eq!(told(&bench.session.on_store(false)), named(&[("a", "store_back"), ("b", "store_back")]));
+    assert!(bench.session.on_store(false).is_empty());
+}
+
+#[test]
+fn who_begins_to_listen_while_the_store_is_away_is_told_before_the_receipt() {
+    let mut bench = Bench::connected("1.2");
+    bench.session.on_store(true);
+    let effects = bench.frame(&listen("a"));
+    assert!(
+        matches!(&effects[..], [Effect::Refused("store_away"), Effect::Send(_), Effect::Receipt(_)]),
+        "{effects:?}"
+    );
+    assert_eq!(told(&effects), named(&[("a", "store_away")]));
+    assert_eq!(told(&bench.frame(&listen("b"))), named(&[("b", "store_away")]), "a knows already");
+    assert_eq!(told(&bench.session.on_store(false)), named(&[("a", "store_back"), ("b", "store_back")]));
+    assert!(told(&bench.frame(&listen("c"))).is_empty());
+}

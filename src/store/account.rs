@@ -77,3 +77,8 @@ pub struct SigningKey {
     /// When it was made, in milliseconds since the Unix epoch.
     pub created_at: i64,
 }
+
+/// How the names of accounts are compared.
+pub(super) fn name_key(name: &Name) -> String {
+    name.as_str().to_lowercase()
+}

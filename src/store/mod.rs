@@ -1,6 +1,6 @@
 //! What outlives the process: rooms and their logs, presence leases, accounts, sign-in sessions, signing keys.
 //!
-//! This file is the contract; [`sqlite`] keeps it on one host. It knows the domain (`chat`) and nothing of sockets,
+//! This file is the contract; [`sqlite`] keeps it on one host, [`redis`] for several nodes. It knows the domain (`chat`) and nothing of sockets,
 //! sessions or nodes. The store is *pulled*: whoever wants news asks [`Store::tail`]; it never calls back.
 //!
 //! Invariants: a room's offsets are 1, 2, 3, ... without a hole, given out in the order of the commits. What an
@@ -11,12 +11,20 @@
 
 mod account;
 mod answer;
+mod asked;
+mod doubt;
 mod error;
+mod meters;
+mod queue;
+pub mod redis;
 pub mod sqlite;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 
+use tokio::sync::broadcast;
 use tokio::sync::oneshot::error::RecvError;
 
 pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
@@ -55,17 +63,32 @@ pub async fn settled<T>(pending: impl Future<Output = std::result::Result<Result
     pending.await.unwrap_or(Err(StoreError::Unavailable("the store has stopped".into())))
 }
 
+/// Who opens the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The server: people enter by it, and it keeps house. On one host it holds the folder's lock, and ends the presence of
+    /// whoever held it before.
+    Serve,
+    /// The command line, beside a running server or without one: it reads and administers, and nobody enters.
+    Admin,
+    /// Whoever examines what is there: reads, makes nothing, and leaves an older file as it is.
+    Look,
+}
+
 /// The store. An enum of the backends, not a trait object: the set is closed, and every call says what it costs.
 #[derive(Clone)]
 pub enum Store {
     /// One SQLite file in the data folder.
     Sqlite(sqlite::Sqlite),
+    /// A Redis that several nodes share.
+    Redis(redis::Redis),
 }
 
 macro_rules! each_backend {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
             Store::Sqlite($store) => $call,
+            Store::Redis($store) => $call,
         }
     };
 }
@@ -274,6 +297,12 @@ impl Store {
         each_backend!(self, s => s.signing_keys().await)
     }
 
+    /// Adds a signing key where there is none yet; answers all that are there then, newest first. Of several nodes that
+    /// start at the same time one makes the key.
+    pub async fn first_signing_key(&self, key: SigningKey) -> Result<Vec<SigningKey>> {
+        each_backend!(self, s => s.first_signing_key(key).await)
+    }
+
     /// Adds a signing key, which signs from now on.
     pub async fn add_signing_key(&self, key: SigningKey) -> Result<()> {
         each_backend!(self, s => s.add_signing_key(key).await)
@@ -288,6 +317,41 @@ impl Store {
     /// the server has to remember: certificates, accounts at authorities, how long to wait.
     pub async fn keep(&self, name: &str, value: Secret) -> Result<()> {
         each_backend!(self, s => s.keep(name.to_owned(), value).await)
+    }
+
+    /// Keeps something in the place of `before` alone (`None`: where there is nothing yet). False, and nothing is
+    /// changed, where something else is there: whoever was stopped for a while overwrites nothing newer.
+    pub async fn keep_over(&self, name: &str, before: Option<&Secret>, value: Secret) -> Result<bool> {
+        each_backend!(self, s => s.keep_over(name.to_owned(), before.cloned(), value).await)
+    }
+
+    /// The same as [`Store::keep`], for a while: it is forgotten by itself once so many seconds have passed. For what a process that was
+    /// killed must not leave behind.
+    pub async fn keep_for(&self, name: &str, value: Secret, seconds: u32) -> Result<()> {
+        each_backend!(self, s => s.keep_for(name.to_owned(), value, seconds).await)
+    }
+
+    /// The names under which other nodes keep or forget something, from now on; what is kept there is to be read anew.
+    /// Whoever falls behind reads all that it needs anew. A store of one host has nothing to tell.
+    pub fn kept_news(&self) -> broadcast::Receiver<String> {
+        each_backend!(self, s => s.kept_news())
+    }
+
+    /// Claims something that only one node at a time may do, for so many seconds; claimed again before they are over it
+    /// stays claimed. True where this process has it now. On one host it always has.
+    pub async fn claim(&self, what: &str, seconds: u32) -> Result<bool> {
+        each_backend!(self, s => s.claim(what.to_owned(), seconds).await)
+    }
+
+    /// Whether this node wants to hear of rooms in which it has nobody: as long as somebody here follows the list of rooms.
+    /// What is told of them is [`Event::Room`]. A store of one host hears everything anyway.
+    pub fn follow_activity(&self, follow: bool) {
+        each_backend!(self, s => s.follow_activity(follow));
+    }
+
+    /// Whether other nodes may serve from the same store.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
     }
 
     /// Forgets what is kept under a name; nothing there is no error.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::chat::{Entry, Name, Room, RoomId};
+use crate::chat::{Entry, Name, RoomId};
 
 /// Events that are handed on together, about: a batch that reaches it is the last of them.
 const EVENTS_MAX: usize = 512;
@@ -14,12 +14,18 @@ const EVENTS_MAX: usize = 512;
 pub enum Event {
     /// An entry was appended.
     Entry(Arc<Entry>),
-    /// A room was made, or has another name.
-    Room(Room),
+    /// A room was made, has another name, or something has happened in it that this node does not hear.
+    Room(RoomId),
     /// A room was deleted.
     RoomDeleted(RoomId),
     /// Every session of this account has to end now: it was disabled, or its password or role changed.
     SessionsEnded(Name),
+    /// The store cannot be reached, or nothing can be written: what is said now is refused.
+    Away,
+    /// It can again.
+    Back,
+    /// The store lost everything, or is another one: no room, offset or account of before is there any more.
+    Anew,
 }
 
 /// The reading end: batches in commit order. The channel behind it is bounded; a reader who is slow slows the

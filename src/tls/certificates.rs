@@ -16,10 +16,16 @@ pub struct Certificates {
     pair: RwLock<Pair>,
     /// Why this is not yet the certificate that was asked for.
     waiting: RwLock<Option<String>>,
+    answers: RwLock<Answers>,
+}
+
+/// What an authority is answered with while it looks whether the names are ours.
+#[derive(Default)]
+pub(crate) struct Answers {
     /// For `acme-tls/1`, by name (RFC 8737).
-    tls_answers: RwLock<HashMap<String, Arc<CertifiedKey>>>,
+    pub(crate) tls: HashMap<String, Arc<CertifiedKey>>,
     /// For `/.well-known/acme-challenge/`, by token (RFC 8555, section 8.3).
-    http_answers: RwLock<HashMap<String, String>>,
+    pub(crate) http: HashMap<String, String>,
 }
 
 /// How it stands with the certificate in force.
@@ -34,12 +40,7 @@ pub struct Standing {
 impl Certificates {
     /// With the first one.
     pub(super) fn new(pair: Pair) -> Self {
-        Self {
-            pair: RwLock::new(pair),
-            waiting: RwLock::default(),
-            tls_answers: RwLock::default(),
-            http_answers: RwLock::default(),
-        }
+        Self { pair: RwLock::new(pair), waiting: RwLock::default(), answers: RwLock::default() }
     }
 
     /// With one that nobody else signed, for tests of other layers.
@@ -77,25 +78,14 @@ impl Certificates {
         self.pair.read().not_after() <= now
     }
 
-    /// Answers an authority's handshake for a name with this certificate.
-    pub(crate) fn answer_tls(&self, name: &str, certificate: Arc<CertifiedKey>) {
-        self.tls_answers.write().insert(name.to_owned(), certificate);
-    }
-
-    /// Answers an authority's request for a token with this text.
-    pub(crate) fn answer_http(&self, token: &str, text: &str) {
-        self.http_answers.write().insert(token.to_owned(), text.to_owned());
-    }
-
-    /// Forgets every answer.
-    pub(super) fn forget_answers(&self) {
-        self.tls_answers.write().clear();
-        self.http_answers.write().clear();
+    /// Answers an authority's questions with these from now on, and with no others.
+    pub(crate) fn answer(&self, answers: Answers) {
+        *self.answers.write() = answers;
     }
 
     /// What `/.well-known/acme-challenge/{token}` is answered with, if an authority is to ask for it.
     pub fn http_answer(&self, token: &str) -> Option<String> {
-        self.http_answers.read().get(token).cloned()
+        self.answers.read().http.get(token).cloned()
     }
 }
 
@@ -104,7 +94,7 @@ impl ResolvesServerCert for Certificates {
         let mut alpn = hello.alpn().into_iter().flatten();
         // RFC 8737, section 3: an authority offers this protocol and no other.
         if alpn.next() == Some(ACME_TLS_ALPN) && alpn.next().is_none() {
-            return self.tls_answers.read().get(&hello.server_name()?.to_lowercase()).cloned();
+            return self.answers.read().tls.get(&hello.server_name()?.to_lowercase()).cloned();
         }
         // Whatever name it asks for: who comes by the address gets an answer, too.
         Some(self.pair.read().certified())

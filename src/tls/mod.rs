@@ -22,6 +22,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use tokio::sync::Notify;
 
+pub(crate) use certificates::Answers;
 pub use certificates::{Certificates, Standing};
 pub use files::{Files, FilesError};
 pub use handshake::{ACME_TLS_ALPN, Handshakes};
@@ -135,4 +136,21 @@ fn server_config(certificates: &Arc<Certificates>) -> anyhow::Result<ServerConfi
     // Resumption by tickets needs no memory for each client.
     server.ticketer = Ticketer::new().context("no random numbers for session tickets")?;
     Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::chat::{Limits, Locale};
+    use crate::store::sqlite::{Settings, Sqlite};
+    use crate::store::{Mode, Store};
+
+    /// A store of a test's own.
+    pub(super) fn store(folder: &Path) -> Store {
+        let rooms_max = Limits::default().rooms_max;
+        let (locale, durable, keep_entries, keep_days, queue_max) = (Locale::Ko, false, None, None, 1_000);
+        let settings = Settings { locale, durable, keep_entries, keep_days, queue_max, rooms_max };
+        Store::Sqlite(Sqlite::open(folder, Mode::Admin, settings).unwrap())
+    }
 }

@@ -63,6 +63,38 @@ test('a lost network is told, tried again on request, and what was missed is the
   await minsu.seesEveryEntryOnce();
 });
 
+test('while nothing can be stored the page says so, keeps what is written, and sends it in its order afterwards', async (house) => {
+  await house.room('거실');
+  const minsu = await house.person('민수');
+  const jiyeon = await house.person('지연');
+  await minsu.enter('거실');
+  await jiyeon.enter('거실');
+  await minsu.say('하나');
+  await jiyeon.hears('하나');
+
+  await house.server.storeIsAway(true);
+  await minsu.say('둘');
+  for (const person of [minsu, jiyeon]) {
+    await person.page.locator('[role=status] [data-testid=store-banner]').waitFor();
+    assert.match(await person.at('store-banner').innerText(), /저장할 수 없어요/);
+  }
+  await minsu.say('셋');
+  await eventually(async () => assert.equal(await minsu.at('outgoing').count(), 2));
+  await eventually(async () => assert.match(await minsu.at('outgoing').last().innerText(), /아직 보내지 못했어요/));
+  assert.equal(await minsu.at('outgoing-error').count(), 0);
+  // Whoever comes meanwhile is told as well.
+  await jiyeon.page.reload();
+  await jiyeon.at('store-banner').waitFor();
+
+  await house.server.storeIsAway(false);
+  await minsu.at('store-banner').waitFor({ state: 'detached' });
+  await jiyeon.at('store-banner').waitFor({ state: 'detached' });
+  await minsu.hears('하나', '둘', '셋');
+  await eventually(async () => assert.deepEqual(await jiyeon.heard(), ['하나', '둘', '셋']));
+  await eventually(async () => assert.equal(await minsu.at('outgoing').count(), 0));
+  await minsu.seesEveryEntryOnce();
+});
+
 test('a draft and an unsent message outlive a reload', async (house) => {
   house.deliberate(AWAY);
   await house.room('거실');

@@ -137,6 +137,58 @@ fn idle_tells_what_a_connection_costs() {
 }
 
 #[test]
+fn people_are_spread_over_nodes_and_every_fault_is_noticed_there_too() {
+    // Two doors of one house: publisher and subscribers come in by either.
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "nobody\n").unwrap();
+    let run = |fault| {
+        let (url, tokens) = (fake::start(fault), tokens.to_str().unwrap());
+        let target = ["--url", &url, "--url", &url, "--token-file", tokens, "--room", ROOM];
+        let load = ["--subscribers", "5", "--publishers", "2", "--seconds", "1", "--warmup", "0"];
+        bench(&[&["fanout"], &target[..], &load[..], OPEN_LOOP].concat())
+    };
+    assert!(figure(&run(Fault::Nothing), "deliveries") > 100.0);
+    refused(&run(Fault::Drop), "offset 21 came where 20 was due");
+    refused(&run(Fault::Double), "(doubled)");
+}
+
+/// The median of a figure of one scene of several.
+fn figure_of(scenes: &Value, scene: &str, name: &str) -> f64 {
+    let all = scenes.as_array().unwrap();
+    let report = all.iter().find(|report| report["scene"] == scene).unwrap_or_else(|| panic!("no {scene} in {scenes}"));
+    let figures = report["bench"]["figures"].as_array().unwrap();
+    let figure = figures.iter().find(|figure| figure["name"] == name);
+    figure.and_then(|figure| figure["median"].as_f64()).unwrap_or_else(|| panic!("no {name} in {report}"))
+}
+
+#[test]
+fn nodes_share_a_redis_and_one_that_has_nobody_in_a_room_costs_its_messages_nothing() {
+    let output = bench(&["nodes", "--quick", "--runs", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let scenes: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(figure_of(&scenes, "latency, nodes", "latency p50") > 0.0);
+    for of in ["message", "ENTER"] {
+        let all = ["commands", "scripts", "bytes in", "bytes out"].map(|what| format!("{of}: {what}"));
+        for name in all {
+            let [alone, beside] = ["cost", "cost, 3 idle nodes"].map(|scene| figure_of(&scenes, scene, &name));
+            assert!(alone > 0.5 && beside < alone * 1.25, "{name}: {alone}, with three more nodes {beside}");
+        }
+    }
+    // Who has somebody there hears it: the figures do see a node more.
+    let out = |name| figure_of(&scenes, "cost", name);
+    assert!(out("message: bytes out") > 2.0 * 200.0);
+}
+
+#[test]
+fn a_redis_that_is_not_installed_is_told_with_the_fix() {
+    let output = bench(&["nodes", "--redis", "/nowhere/redis-server"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{told}");
+    assert!(told.contains("apt install redis-server"), "{told}");
+}
+
+#[test]
 fn churn_leaves_nobody_behind() {
     let output = bench(&["churn", "--spawn", "--concurrency", "8", "--rooms", "4", "--seconds", "0.5"]);
     assert!(figure(&output, "handshakes") > 0.0);

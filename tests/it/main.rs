@@ -4,7 +4,10 @@
 mod support;
 
 mod acme;
+mod acme_nodes;
+mod away;
 mod bench;
+mod chaos;
 mod cli;
 mod config;
 mod crowd;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
@@ -24,7 +25,7 @@ const EVENTS_MAX: usize = 1_024;
 /// Clients that are on their way in at once.
 const OPENING_MAX: usize = 256;
 
-/// Where the crowd goes in.
+/// Where somebody of the crowd goes in.
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) address: SocketAddr,
@@ -37,6 +38,8 @@ pub(super) struct Door {
 /// What a client does once it is connected.
 #[derive(Clone)]
 pub(super) struct Plan {
+    /// The number of the door.
+    pub(super) door: usize,
     pub(super) token: Rc<str>,
     /// The room to subscribe to, by its number and its id; publishers have none.
     pub(super) room: Option<(usize, Rc<str>)>,
@@ -80,14 +83,14 @@ pub(super) struct Crowd {
     waiting: VecDeque<(usize, Plan)>,
     opening: usize,
     scratch: Vec<u8>,
-    door: Door,
+    doors: Vec<Door>,
     key: u32,
     /// Time in turns that could not wait and found nothing: no work, though it is CPU time.
     pub(super) spun: Duration,
 }
 
 impl Crowd {
-    pub(super) fn new(door: Door) -> io::Result<Self> {
+    pub(super) fn new(doors: Vec<Door>) -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
@@ -96,7 +99,7 @@ impl Crowd {
             waiting: VecDeque::new(),
             opening: 0,
             scratch: vec![0; SCRATCH_BYTES],
-            door,
+            doors,
             key: 0x5bd1_e995,
             spun: Duration::ZERO,
         })
@@ -113,6 +116,17 @@ impl Crowd {
             && client.stage < Stage::Ready
         {
             self.opening -= 1;
+        }
+    }
+
+    /// Subscribes a client that is connected and has no room; it becomes ready once more.
+    pub(super) fn enter(&mut self, who: usize, room: (usize, Rc<str>), book: &mut Book) {
+        if let Some(Some(client)) = self.clients.get_mut(who) {
+            let frame = wire::subscribe(&room.1, client.plan.from);
+            client.plan.room = Some(room);
+            client.stage = Stage::Entering;
+            self.opening += 1;
+            self.say(who, &frame, book);
         }
     }
 
@@ -175,10 +189,11 @@ impl Crowd {
     }
 
     fn begin(&mut self, who: usize, plan: Plan) -> anyhow::Result<()> {
-        let mut stream = TcpStream::connect(self.door.address)
-            .map_err(|e| anyhow::anyhow!("cannot connect to {}: {e}", self.door.address))?;
+        let door = self.doors.get(plan.door).context("there is no such door")?;
+        let mut stream =
+            TcpStream::connect(door.address).with_context(|| format!("cannot connect to {}", door.address))?;
         self.poll.registry().register(&mut stream, Token(who), Interest::READABLE | Interest::WRITABLE)?;
-        let link = Link::new(stream, self.door.tls.as_ref())?;
+        let link = Link::new(stream, door.tls.as_ref())?;
         if self.clients.len() <= who {
             self.clients.resize_with(who + 1, || None);
         }
@@ -196,7 +211,8 @@ impl Crowd {
             }
             let _ = client.link.stream().set_nodelay(true);
             client.stage = Stage::Upgrading;
-            client.out.extend_from_slice(wire::upgrade(&self.door.host, &self.door.path).as_bytes());
+            let door = &self.doors[client.plan.door];
+            client.out.extend_from_slice(wire::upgrade(&door.host, &door.path).as_bytes());
         }
         self.flush(who, book);
     }

@@ -23,6 +23,7 @@ Examples:
   sarangbang bench fanout --spawn --window 16 --runs 5
   sarangbang bench fanout --spawn --window 16 --history off
   sarangbang bench fanout --spawn --subscribers 1000 --rooms 100 --publishers 100 --rate 2000
+  sarangbang bench fanout --url ws://node1:8080 --url ws://node2:8080 --token-file tokens --room ID
   sarangbang bench fanout --url wss://chat.example.com --token-file tokens --room 123e4567-e89b-42d3-a456-426614174000")]
 pub(super) struct Fanout {
     /// Subscribers in all
@@ -106,6 +107,9 @@ impl Fanout {
         figures.push("latency p99", "ms", latency.percentile_ms(0.99));
         figures.push("latency p99.9", "ms", latency.percentile_ms(0.999));
         figures.push("latency max", "ms", latency.max_ms());
+        let micros = |seconds: Option<f64>, count: f64| seconds.map(|seconds| seconds * 1e6 / count);
+        figures.push_known("server CPU of a delivery", "microseconds", micros(measured.server, deliveries));
+        figures.push_known("Redis CPU of a message", "microseconds", micros(measured.redis, messages));
         measured.shares(&mut figures);
         Ok(figures)
     }

@@ -10,8 +10,8 @@ use super::metrics::Metrics;
 pub(super) enum Gauge {
     /// Nowhere.
     None,
-    /// Its process on this host.
-    Process(u32),
+    /// Its process on this host; of several nodes all of them.
+    Processes(Vec<u32>),
     /// Its metrics, wherever it is.
     Metrics(Metrics),
 }
@@ -22,17 +22,17 @@ const TICKS_PER_SECOND: f64 = 100.0;
 impl Gauge {
     /// Of a process, if it is known.
     pub(super) fn of(pid: Option<u32>) -> Self {
-        pid.map_or(Self::None, Self::Process)
+        pid.map_or(Self::None, |pid| Self::Processes(vec![pid]))
     }
 
-    /// CPU seconds that the process has used so far, over all its threads.
+    /// CPU seconds that the processes have used so far, over all their threads.
     ///
     /// # Errors
     /// When metrics are to be read and are not there.
     pub(super) fn cpu(&self) -> anyhow::Result<Option<f64>> {
         match self {
             Self::None => Ok(None),
-            Self::Process(pid) => Ok(cpu_of(*pid)),
+            Self::Processes(pids) => Ok(pids.iter().map(|pid| cpu_of(*pid)).sum()),
             Self::Metrics(metrics) => metrics.read("process_cpu_seconds_total").map(Some),
         }
     }
@@ -44,22 +44,29 @@ impl Gauge {
     pub(super) fn memory(&self) -> anyhow::Result<Option<f64>> {
         match self {
             Self::None => Ok(None),
-            Self::Process(pid) => Ok(memory_of(*pid)),
+            Self::Processes(pids) => Ok(pids.iter().map(|pid| memory_of(*pid)).sum()),
             Self::Metrics(metrics) => metrics.read("process_resident_memory_bytes").map(Some),
         }
     }
 
-    /// How many cores it may use.
+    /// How many cores it may use; several nodes share them.
     ///
     /// # Errors
     /// When metrics are to be read and are not there.
     pub(super) fn cores(&self) -> anyhow::Result<Option<f64>> {
         match self {
             Self::None => Ok(None),
-            Self::Process(pid) => Ok(cores_of(*pid).map(|cores| cores.len() as f64)),
+            Self::Processes(pids) => Ok(pids.first().and_then(|pid| cores_of(*pid)).map(|cores| cores.len() as f64)),
             Self::Metrics(metrics) => metrics.read("sarangbang_cores").map(Some),
         }
     }
+}
+
+/// CPU seconds that the threads a process has now have used so far: to the nanosecond, where ticks are too coarse.
+pub(super) fn fine_cpu_of(pid: u32) -> Option<f64> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let held = threads.filter_map(|thread| read_to_string(thread.path().join("schedstat")).ok());
+    Some(held.filter_map(|held| held.split_ascii_whitespace().next()?.parse::<f64>().ok()).sum::<f64>() / 1e9)
 }
 
 fn cpu_of(pid: u32) -> Option<f64> {
@@ -112,7 +119,7 @@ mod tests {
         let gauge = Gauge::of(Some(std::process::id()));
         assert!(gauge.cpu().unwrap().is_some() && gauge.memory().unwrap().unwrap() > 1e6);
         assert!(gauge.cores().unwrap().unwrap() >= 1.0);
-        assert!(own_cpu() > Duration::ZERO);
+        assert!(own_cpu() > Duration::ZERO && fine_cpu_of(std::process::id()).unwrap() > 0.0);
     }
 
     #[test]

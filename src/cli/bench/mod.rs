@@ -6,14 +6,18 @@
 
 mod check;
 mod churn;
+mod cost;
 mod crowd;
 mod fanout;
 mod gauge;
 mod history;
 mod idle;
 mod latency;
+mod ledger;
 mod link;
 mod metrics;
+mod nodes;
+mod page;
 mod people;
 mod report;
 mod run;
@@ -66,6 +70,7 @@ enum Verb {
     History(Runs<history::History>),
     Storm(Runs<storm::Storm>),
     Start(start::Starts),
+    Nodes(nodes::Nodes),
     Standard(standard::Standard),
 }
 
@@ -92,6 +97,7 @@ impl Bench {
             Verb::History(runs) => runs.all("history", place, history::History::need(), |to| runs.bench.once(to)).await,
             Verb::Storm(runs) => runs.all("storm", place, runs.bench.need(), |to| runs.bench.once(to)).await,
             Verb::Start(verb) => verb.run().await,
+            Verb::Nodes(verb) => verb.run(place).await,
             Verb::Standard(verb) => verb.run(place).await,
         }?;
         Ok(ExitCode::SUCCESS)

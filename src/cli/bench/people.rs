@@ -15,7 +15,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// `userCount` of a room.
 pub(super) fn count(target: &Target, room: &str) -> anyhow::Result<u64> {
-    let door = &target.door;
+    let door = target.doors.first().context("there is no door")?;
     let stream = TcpStream::connect(door.address).context("cannot ask who is in a room")?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     let request = format!(

@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 
 use super::check::Checker;
 use super::crowd::{Book, Crowd};
-use super::gauge::{Gauge, own_cpu};
+use super::gauge::{Gauge, fine_cpu_of, own_cpu};
 use super::report::Figures;
 use super::target::Target;
 
@@ -28,6 +28,7 @@ pub(super) struct Run {
     /// Never sleep while turning.
     pub(super) spin: bool,
     gauge: Gauge,
+    redis: Option<u32>,
 }
 
 impl Run {
@@ -36,7 +37,8 @@ impl Run {
         crate::ops::raise_file_limit();
         let checker = Checker::new(&target.rooms, known);
         let book = Book { checker, ready: Vec::new(), left: Vec::new() };
-        Ok(Self { crowd: Crowd::new(target.door.clone())?, book, spin: false, gauge: target.gauge.clone() })
+        let crowd = Crowd::new(target.doors.clone())?;
+        Ok(Self { crowd, book, spin: false, gauge: target.gauge.clone(), redis: target.redis })
     }
 
     /// One turn, and a refusal when anything was wrong.
@@ -105,10 +107,10 @@ impl Run {
 
     /// Begins to measure.
     pub(super) fn measure(&mut self) -> anyhow::Result<Measure> {
-        let server = self.gauge.cpu()?;
+        let (server, redis) = (self.gauge.cpu()?, self.redis.and_then(fine_cpu_of));
         self.book.checker.begin();
         self.crowd.spun = Duration::ZERO;
-        Ok(Measure { began: Instant::now(), own: own_cpu(), server })
+        Ok(Measure { began: Instant::now(), own: own_cpu(), server, redis })
     }
 
     /// Ends it.
@@ -116,12 +118,15 @@ impl Run {
         let wall = measure.began.elapsed().as_secs_f64();
         let own = own_cpu().saturating_sub(measure.own).saturating_sub(self.crowd.spun).as_secs_f64();
         let server = self.gauge.cpu()?.zip(measure.server).map(|(now, then)| now - then);
+        let redis = self.redis.and_then(fine_cpu_of).zip(measure.redis).map(|(now, then)| now - then);
         let cores = self.gauge.cores()?.unwrap_or(1.0);
         let measured = Measured {
             wall,
             server: server.filter(|server| *server > 0.0),
+            redis,
             generator_share: own / wall,
             server_share: server.map(|server| server / wall / cores),
+            redis_share: redis.map(|redis| redis / wall / cores),
         };
         measured.check()?;
         Ok(measured)
@@ -133,6 +138,7 @@ pub(super) struct Measure {
     pub(super) began: Instant,
     own: Duration,
     server: Option<f64>,
+    redis: Option<f64>,
 }
 
 /// Gauges over a measured time.
@@ -141,13 +147,17 @@ pub(super) struct Measured {
     pub(super) wall: f64,
     /// CPU seconds of the server, where it is on this host.
     pub(super) server: Option<f64>,
+    /// CPU seconds of the Redis that was started for it.
+    pub(super) redis: Option<f64>,
     generator_share: f64,
     server_share: Option<f64>,
+    redis_share: Option<f64>,
 }
 
 impl Measured {
     fn check(&self) -> anyhow::Result<()> {
-        let server = self.server_share.unwrap_or(0.0);
+        // Redis works on the server's cores.
+        let server = self.server_share.unwrap_or(0.0) + self.redis_share.unwrap_or(0.0);
         ensure!(
             self.generator_share < GENERATOR_BUSY || server >= SERVER_BUSY,
             "the generator was the bottleneck, so there is no figure: it used {:.0} % of its core, and the server {:.0} % \
@@ -166,6 +176,7 @@ impl Measured {
     /// The shares of CPU, as figures.
     pub(super) fn shares(&self, figures: &mut Figures) {
         figures.push_known("server CPU", "% of its cores", self.server_share.map(|share| share * 100.0));
+        figures.push_known("Redis CPU", "% of the same cores", self.redis_share.map(|share| share * 100.0));
         figures.push("generator CPU", "% of a core", self.generator_share * 100.0);
     }
 }
@@ -177,7 +188,8 @@ mod tests {
     #[test]
     fn a_busy_generator_is_refused_unless_the_server_is_busy_too() {
         let check = |generator_share, server_share| {
-            Measured { wall: 1.0, server: server_share, generator_share, server_share }.check().is_ok()
+            let (server, redis_share) = (server_share, None);
+            Measured { wall: 1.0, server, redis: None, generator_share, server_share, redis_share }.check().is_ok()
         };
         assert!(check(0.94, Some(0.1)) && check(0.94, None));
         assert!(!check(0.96, Some(0.89)));

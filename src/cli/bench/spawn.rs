@@ -2,7 +2,7 @@
 //! way; or the ceiling beside it.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -43,6 +43,27 @@ impl Spawned {
         let folder = temporary()?;
         let command = serve(&folder.join("data"), "127.0.0.1:0", tls)?;
         Self::start(command, Some(folder))
+    }
+
+    /// A fresh node on this Redis.
+    pub(super) fn node(redis: &Self) -> anyhow::Result<Self> {
+        let folder = temporary()?;
+        let mut command = serve(&folder.join("data"), "127.0.0.1:0", false)?;
+        command.env("SARANGBANG_REDIS__URL", &redis.url);
+        Self::start(command, Some(folder))
+    }
+
+    /// A fresh redis-server on a free port, which writes its log to disk each second. It may not answer yet.
+    pub(super) fn redis(program: &Path) -> anyhow::Result<Self> {
+        let folder = temporary()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut command = alone(program);
+        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--logfile", "redis.log"]);
+        command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--dir"]).arg(&folder);
+        command.current_dir(&folder);
+        let mut spawned = Self::spawn(command, Some(folder))?;
+        spawned.url = format!("redis://127.0.0.1:{port}");
+        Ok(spawned)
     }
 
     /// A server on a data folder that is there, and stays. Its process begins here, and nothing is waited for.

@@ -1,8 +1,8 @@
 //! `standard`: the set of docs/PERFORMANCE.md, server and ceiling in turns, and its table.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use super::fanout::Fanout;
 use super::history::History;
 use super::idle::Idle;
 use super::on_a_target;
+use super::page;
 use super::report::{Figures, Report, told};
 use super::spawn::Spawned;
 use super::start::{House, Start};
@@ -82,9 +83,6 @@ struct Line {
     against: Option<usize>,
 }
 
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
-
 impl Standard {
     pub(super) async fn run(&self, place: &Place) -> anyhow::Result<()> {
         let mut scenes = self.scenes();
@@ -105,24 +103,12 @@ impl Standard {
         let reports: Vec<Report> = scenes.into_iter().map(Scene::report).collect();
         let rows = rows(&reports);
         if let Some(file) = &self.into {
-            write_between(file, &markdown(&rows, &self.told()))?;
+            let table = page::markdown(["measure", "median", "min..max", "ceiling, or what is named", "ratio"], &rows);
+            page::write_between(file, "bench", &format!("{}\n\n{table}", page::head(self.runs, self.quick)))?;
         }
         let json: Vec<_> =
             reports.iter().zip(0..).map(|(report, scene)| json!({ "scene": scene, "bench": report.json() })).collect();
         self.output.show(&json, || table(["MEASURE", "MEDIAN", "MIN..MAX", "AGAINST", "RATIO"], &rows))
-    }
-
-    fn told(&self) -> String {
-        let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model =
-            model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
-        let quick = if self.quick { ", quick form: the numbers mean nothing" } else { "" };
-        let version = env!("CARGO_PKG_VERSION");
-        format!(
-            "Version {version}, {}, medians of {} runs{quick}.",
-            model.unwrap_or("unknown processor").trim(),
-            self.runs
-        )
     }
 
     fn scenes(&self) -> Vec<Scene> {
@@ -271,26 +257,6 @@ fn rows(reports: &[Report]) -> Vec<[String; 5]> {
     lines().iter().filter_map(row).collect()
 }
 
-fn markdown(rows: &[[String; 5]], head: &str) -> String {
-    let mut text = format!(
-        "{head}\n\n| measure | median | min..max | ceiling, or what is named | ratio |\n|---|---|---|---|---|\n"
-    );
-    for row in rows {
-        text.push_str(&format!("| {} |\n", row.join(" | ")));
-    }
-    text
-}
-
-/// Puts a text between the marker lines.
-fn write_between(file: &Path, text: &str) -> anyhow::Result<()> {
-    let held = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let parts = held.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    ensure!(parts.is_some(), "{} lacks the lines {BEGIN} and {END}", file.display());
-    let Some((before, after)) = parts else { return Ok(()) };
-    std::fs::write(file, format!("{before}{BEGIN}\n{text}{END}{after}"))
-        .with_context(|| format!("cannot write {}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,16 +268,5 @@ mod tests {
         for line in lines() {
             assert!(line.scene < scenes && line.against.is_none_or(|scene| scene < scenes), "{}", line.what);
         }
-    }
-
-    #[test]
-    fn the_table_goes_between_its_markers() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("page.md");
-        std::fs::write(&file, format!("a\n{BEGIN}\nold\n{END}\nb\n")).unwrap();
-        write_between(&file, "new\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
-        std::fs::write(&file, "nothing").unwrap();
-        assert!(write_between(&file, "new\n").is_err());
     }
 }

@@ -24,7 +24,7 @@ use crate::chat::{Draft, Name, Role, RoomId};
 use crate::cli::output::{self, Output};
 use crate::config::Config;
 use crate::ops;
-use crate::store::sqlite::Mode;
+use crate::store::Mode;
 use crate::store::{NewAccount, Secret, Store, settled};
 
 /// Start a server on a store that holds much, and wait for its first answer
@@ -106,7 +106,7 @@ impl Start {
         (config.history.durable, config.history.keep_entries) = (false, 0);
         config.limits.rooms_max = u64::MAX >> 1;
         config.limits.store_queue_max = 2 * UNDER_WAY * ENTRIES_AT_ONCE;
-        let store = ops::open_store(&config, Mode::Serve)?;
+        let store = ops::open_store(&config, Mode::Serve).await?;
         let filled = self.fill(&store, &mut house).await;
         store.close().await;
         filled?;

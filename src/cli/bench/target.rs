@@ -22,7 +22,7 @@ use crate::chat::{History, Name, Role, RoomId};
 use crate::cli::place::{Place, Usage};
 use crate::config::Config;
 use crate::ops;
-use crate::store::sqlite::Mode;
+use crate::store::Mode;
 use crate::store::{NewAccount, Secret, Store};
 
 /// Minutes that the tokens of a bench live.
@@ -35,15 +35,15 @@ const AT_ONCE: usize = 256;
 /// Where, and who.
 #[derive(Args, Clone)]
 pub(super) struct Where {
-    /// The server
+    /// The server; of several nodes each, which people are spread over
     #[arg(
-        long,
+        long = "url",
         value_name = "URL",
         default_value = "ws://127.0.0.1:8080",
         conflicts_with = "spawn",
         help_heading = "Where"
     )]
-    url: String,
+    urls: Vec<String>,
     /// Believe any certificate, such as a self-signed one
     #[arg(long, help_heading = "Where")]
     insecure: bool,
@@ -89,7 +89,10 @@ impl Need {
 /// What a run goes to.
 pub(super) struct Target {
     pub(super) url: String,
-    pub(super) door: Door,
+    /// One of each node.
+    pub(super) doors: Vec<Door>,
+    /// Who takes which.
+    spread: Spread,
     pub(super) gauge: Gauge,
     pub(super) tokens: Vec<Rc<str>>,
     pub(super) rooms: Vec<String>,
@@ -97,14 +100,26 @@ pub(super) struct Target {
     pub(super) empty: Option<f64>,
     /// The data folder in which rooms were made.
     house: Option<Config>,
-    _server: Option<Spawned>,
+    /// What was started for it: nodes, then their Redis. Dropped, they end in this order.
+    servers: Vec<Spawned>,
+    /// The process of that Redis.
+    pub(super) redis: Option<u32>,
+}
+
+/// How people are spread over the doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spread {
+    /// Each takes the next one.
+    Even,
+    /// Who publishes takes the first, and subscribers the others.
+    Across,
 }
 
 impl Where {
     /// A fresh server in place of whatever was named.
     pub(super) fn spawned(tls: bool) -> Self {
         Self {
-            url: String::new(),
+            urls: Vec::new(),
             insecure: true,
             token_file: None,
             own_rooms: Vec::new(),
@@ -120,8 +135,7 @@ impl Where {
         if self.spawn {
             let server = Spawned::server(self.tls)?;
             let config = Config { data: server.data(), ..Config::default() };
-            let (url, pid) = (server.url.clone(), server.pid());
-            return Target::with_house(&url, true, Gauge::Process(pid), config, Some(server), need).await;
+            return Target::of_our_own(vec![server], None, config, need).await;
         }
         if let Some(file) = &self.token_file {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -130,29 +144,14 @@ impl Where {
                 bail!("{} holds no token", file.display());
             }
             let rooms = self.own_rooms.iter().map(ToString::to_string).collect();
-            let door = door(&self.url, self.insecure)?;
             let gauge = self.gauge(self.pid)?;
-            return Ok(Target {
-                url: self.url.clone(),
-                door,
-                gauge,
-                tokens,
-                rooms,
-                empty: None,
-                house: None,
-                _server: None,
-            });
+            return Target::at(&self.urls, self.insecure, gauge, tokens, rooms);
         }
         let config = place.config()?;
-        let lock = config.data.join("serve.lock");
-        let held = std::fs::read_to_string(&lock).with_context(|| {
-            format!(
-                "no server lives on the data in {}; name its folder with --data, or use --token-file and --room, or --spawn",
-                config.data.display()
-            )
-        })?;
-        let gauge = self.gauge(self.pid.or_else(|| held.trim().parse().ok()))?;
-        Target::with_house(&self.url, self.insecure, gauge, config, None, need).await
+        let gauge = self.gauge(self.pid.or(server_of(&config)?))?;
+        let (tokens, rooms) = furnished(&config, need).await?;
+        let target = Target::at(&self.urls, self.insecure, gauge, tokens, rooms)?;
+        Ok(Target { house: Some(config), ..target })
     }
 
     /// The metrics where they are named, else the process; that it can be read is seen before anything is done.
@@ -164,63 +163,86 @@ impl Where {
     }
 }
 
+/// The process id of the server that lives on the data. With Redis there may be several, on other computers too.
+fn server_of(config: &Config) -> anyhow::Result<Option<u32>> {
+    if config.redis.url.is_some() {
+        return Ok(None);
+    }
+    let held = std::fs::read_to_string(config.data.join("serve.lock")).with_context(|| {
+        format!(
+            "no server lives on the data in {}; name its folder with --data, or use --token-file and --room, or --spawn",
+            config.data.display()
+        )
+    })?;
+    Ok(held.trim().parse().ok())
+}
+
 impl Target {
-    async fn with_house(
-        url: &str,
+    fn at(
+        urls: &[String],
         insecure: bool,
         gauge: Gauge,
-        config: Config,
-        server: Option<Spawned>,
-        need: Need,
+        tokens: Vec<Rc<str>>,
+        rooms: Vec<String>,
     ) -> anyhow::Result<Self> {
-        let door = door(url, insecure)?;
-        let empty = if server.is_some() { gauge.memory()? } else { None };
-        let store = ops::open_store(&config, Mode::Admin)?;
-        let furnished = furnish(&store, need).await;
-        store.close().await;
-        let (tokens, rooms) = furnished?;
-        tokio::time::sleep(NOTICED).await;
-        let url = url.to_owned();
-        Ok(Self { url, door, gauge, tokens, rooms, empty, house: Some(config), _server: server })
-    }
-
-    /// The ceiling: frames of the same bytes and nothing behind them.
-    pub(super) fn ceiling(server: Spawned, rooms: usize) -> anyhow::Result<Self> {
-        let rooms = (0..rooms).map(|_| RoomId::from_bytes(crate::auth::random_bytes()).to_string()).collect();
-        let (url, gauge) = (server.url.clone(), Gauge::Process(server.pid()));
-        let door = door(&url, false)?;
         Ok(Self {
-            url,
-            door,
-            gauge,
-            tokens: vec!["nobody".into()],
-            rooms,
-            empty: None,
-            house: None,
-            _server: Some(server),
-        })
-    }
-
-    /// A server of our own whose rooms and people are there already.
-    pub(super) fn furnished(server: Spawned, tokens: Vec<Rc<str>>, rooms: Vec<String>) -> anyhow::Result<Self> {
-        let (url, gauge) = (server.url.clone(), Gauge::Process(server.pid()));
-        Ok(Self {
-            door: door(&url, false)?,
-            url,
+            url: urls.join(", "),
+            doors: urls.iter().map(|url| door(url, insecure)).collect::<Result<_, _>>()?,
+            spread: Spread::Even,
             gauge,
             tokens,
             rooms,
             empty: None,
             house: None,
-            _server: Some(server),
+            servers: Vec::new(),
+            redis: None,
         })
+    }
+
+    /// Servers that were started for this, with rooms and people that are there already.
+    fn started(servers: Vec<Spawned>, tokens: Vec<Rc<str>>, rooms: Vec<String>) -> anyhow::Result<Self> {
+        let urls: Vec<String> = servers.iter().map(|server| server.url.clone()).collect();
+        let gauge = Gauge::Processes(servers.iter().map(Spawned::pid).collect());
+        Ok(Self { servers, ..Self::at(&urls, true, gauge, tokens, rooms)? })
+    }
+
+    /// Nodes that were started for this, and their Redis; rooms and people are made in the store that this describes.
+    pub(super) async fn of_our_own(
+        nodes: Vec<Spawned>,
+        redis: Option<Spawned>,
+        config: Config,
+        need: Need,
+    ) -> anyhow::Result<Self> {
+        let empty = Gauge::Processes(nodes.iter().map(Spawned::pid).collect()).memory()?;
+        let (tokens, rooms) = furnished(&config, need).await?;
+        let mut target = Self::started(nodes, tokens, rooms)?;
+        target.redis = redis.as_ref().map(Spawned::pid);
+        target.servers.extend(redis);
+        Ok(Self { empty, house: Some(config), ..target })
+    }
+
+    /// The same with people spread in this way over the first so many nodes; nobody goes to the others.
+    pub(super) fn spread(mut self, spread: Spread, nodes: usize) -> Self {
+        self.doors.truncate(nodes);
+        Self { spread, ..self }
+    }
+
+    /// The ceiling: frames of the same bytes and nothing behind them.
+    pub(super) fn ceiling(server: Spawned, rooms: usize) -> anyhow::Result<Self> {
+        let rooms = (0..rooms).map(|_| RoomId::from_bytes(crate::auth::random_bytes()).to_string()).collect();
+        Self::started(vec![server], vec!["nobody".into()], rooms)
+    }
+
+    /// A server of our own whose rooms and people are there already.
+    pub(super) fn furnished(server: Spawned, tokens: Vec<Rc<str>>, rooms: Vec<String>) -> anyhow::Result<Self> {
+        Self::started(vec![server], tokens, rooms)
     }
 
     /// Deletes the rooms that were made.
     pub(super) async fn leave(self) -> anyhow::Result<()> {
         // A server of our own goes with its folder.
-        let Some(config) = self.house.as_ref().filter(|_| self._server.is_none()) else { return Ok(()) };
-        let store = ops::open_store(config, Mode::Admin)?;
+        let Some(config) = self.house.as_ref().filter(|_| self.servers.is_empty()) else { return Ok(()) };
+        let store = ops::open_store(config, Mode::Admin).await?;
         let ids = self.rooms.iter().filter_map(|id| id.parse::<RoomId>().ok());
         let deleted = try_join_all(ids.map(|id| store.delete_room(id))).await;
         store.close().await;
@@ -232,8 +254,22 @@ impl Target {
     pub(super) fn plan(&self, person: usize, room: Option<usize>) -> Plan {
         let token = Rc::clone(&self.tokens[person % self.tokens.len()]);
         let room = room.map(|room| room % self.rooms.len()).map(|room| (room, Rc::from(&*self.rooms[room])));
-        Plan { token, room, from: Start::Now }
+        let door = match (self.spread, &room, self.doors.len()) {
+            (Spread::Across, None, _) => 0,
+            (Spread::Across, Some(_), doors @ 2..) => 1 + person % (doors - 1),
+            (_, _, doors) => person % doors,
+        };
+        Plan { door, token, room, from: Start::Now }
     }
+}
+
+/// What a run needs, made in the store; a running server has noticed it then.
+async fn furnished(config: &Config, need: Need) -> anyhow::Result<(Vec<Rc<str>>, Vec<String>)> {
+    let store = ops::open_store(config, Mode::Admin).await?;
+    let furnished = furnish(&store, need).await;
+    store.close().await;
+    tokio::time::sleep(NOTICED).await;
+    furnished
 }
 
 /// Accounts that nobody can sign in to by a password, tokens of theirs, and rooms.

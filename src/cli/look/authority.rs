@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::finding::Finding;
 use super::super::peek::{Answer, Peek, PeekError, Speech, brief};
-use super::folder::Kept;
+use super::kept::Kept;
 use super::names::resolve;
 use super::{ANSWER_WAIT, LOOKUP_WAIT, is_acme, now_ms, span};
 use crate::config::{AcmeChallenge, Config};

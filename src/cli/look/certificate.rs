@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::super::finding::Finding;
-use super::folder::Kept;
+use super::kept::Kept;
 use super::{authority, now_ms, span};
 use crate::config::{Config, TlsMode};
 use crate::tls::{Files, Leaf};

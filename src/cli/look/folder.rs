@@ -4,15 +4,15 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use rustix::fs::Access;
-use serde_json::Value;
-
 use super::super::finding::Finding;
 use super::super::peek::brief;
+use super::kept::Kept;
 use crate::config::Config;
 use crate::ops;
-use crate::store::sqlite::{Mode, OpenError};
+use crate::store::Mode;
+use crate::store::sqlite::OpenError;
 use crate::store::{Examined, Store, StoreError};
+use rustix::fs::Access;
 
 /// How much is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,17 +21,6 @@ pub(super) enum Depth {
     Surface,
     /// Every page of the database, and what is kept about certificates.
     Ground,
-}
-
-/// What the store keeps about certificates. No key: they are left where they are.
-#[derive(Default)]
-pub(super) struct Kept {
-    /// How the authority was asked last, and when it is asked again.
-    pub(super) plan: Option<Value>,
-    /// The certificate that an authority gave, as PEM.
-    pub(super) issued: Option<String>,
-    /// The certificate of one's own making, as PEM.
-    pub(super) own: Option<String>,
 }
 
 /// Looks at the data folder.
@@ -61,9 +50,9 @@ pub(super) async fn look(config: &Config, depth: Depth) -> (Vec<Finding>, Kept) 
     if fs::metadata(path.join("sarangbang.db")).map_or(0, |file| file.len()) == 0 {
         return alone(Finding::ok("data", format!("{shown} can be used, and holds nothing yet")));
     }
-    let store = match ops::open_store(config, Mode::Look) {
+    let store = match ops::open_store(config, Mode::Look).await {
         Ok(store) => store,
-        Err(e @ OpenError::Older { .. }) => {
+        Err(e @ ops::OpenError::Folder(OpenError::Older { .. })) => {
             let Finding { about, message, fix, .. } = Finding::refusal("data", e);
             return alone(Finding::note(about, message, fix.unwrap_or_default()));
         }
@@ -95,24 +84,7 @@ async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding
             "stop the server, keep a copy of the folder, and restore the last backup",
         ),
     });
-    let kept = async |name: &str| -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(store.kept(name).await?.map(|kept| kept.expose().to_vec()))
-    };
-    let json = |kept: Option<Vec<u8>>| kept.and_then(|kept| serde_json::from_slice::<Value>(&kept).ok());
-    let issued = json(kept("acme/certificate").await?);
-    let own = kept("tls/self-signed").await?.and_then(|pem| String::from_utf8(pem).ok());
-    let kept = Kept {
-        plan: json(kept("acme/plan").await?),
-        issued: issued.and_then(|issued| Some(issued.get("chain_pem")?.as_str()?.to_owned())),
-        own: own.map(|pem| certificates_of(&pem)),
-    };
-    Ok((findings, kept))
-}
-
-/// The certificates of a PEM text, without the key that may stand beside them.
-fn certificates_of(pem: &str) -> String {
-    let parts = pem.split("-----BEGIN ").filter(|part| part.starts_with("CERTIFICATE-----"));
-    parts.map(|part| format!("-----BEGIN {part}")).collect()
+    Ok((findings, Kept::read(store).await?))
 }
 
 /// The process id of the server that runs on this folder, if one does: it holds the lock on this file.
@@ -158,11 +130,5 @@ mod tests {
         let findings = findings(parent.path().join("a/b")).await;
         assert!(matches!(findings.as_slice(), [Finding { level: Level::Ok, .. }]), "{findings:?}");
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_key_is_left_where_it_is() {
-        let pem = "-----BEGIN CERTIFICATE-----\na\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nb\n-----END PRIVATE KEY-----\n";
-        assert_eq!(certificates_of(pem), "-----BEGIN CERTIFICATE-----\na\n-----END CERTIFICATE-----\n");
     }
 }

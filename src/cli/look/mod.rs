@@ -6,14 +6,17 @@ mod certificate;
 mod clock;
 mod disk;
 mod folder;
+mod kept;
 mod limits;
 mod names;
 mod operator;
+mod redis;
 mod running;
 
 use std::time::{Duration, SystemTime};
 
 use super::finding::Finding;
+use super::peek::Answer;
 use crate::config::{Config, TlsMode};
 
 /// How long a server may take to answer, the handshake included.
@@ -23,8 +26,8 @@ const LOOKUP_WAIT: Duration = Duration::from_secs(4);
 
 /// Looks at what a start needs, on this computer alone.
 pub(super) async fn before_start(config: &Config) -> Vec<Finding> {
-    let server = folder::server_of(&config.data);
-    let (mut findings, _) = folder::look(config, folder::Depth::Surface).await;
+    let server = server_of(config).await;
+    let (mut findings, _) = data(config, folder::Depth::Surface).await;
     findings.extend(address::look(config, server.as_deref()).await);
     findings.extend(operator::look(config, server.as_deref()).await);
     findings.extend(certificate::configured(config));
@@ -35,9 +38,9 @@ pub(super) async fn before_start(config: &Config) -> Vec<Finding> {
 
 /// Looks at everything, the network included.
 pub(super) async fn everything(config: &Config) -> Vec<Finding> {
-    let server = folder::server_of(&config.data);
+    let server = server_of(config).await;
     let (data, addresses, operator, running, names, authority) = tokio::join!(
-        folder::look(config, folder::Depth::Ground),
+        data(config, folder::Depth::Ground),
         address::look(config, server.as_deref()),
         operator::look(config, server.as_deref()),
         running::look(config, server.as_deref()),
@@ -45,8 +48,10 @@ pub(super) async fn everything(config: &Config) -> Vec<Finding> {
         authority::look(config),
     );
     let ((mut findings, kept), (served, chain), (authority, there)) = (data, running, authority);
-    findings.extend(disk::modes(&config.data));
-    findings.extend(disk::look(&config.data));
+    if config.redis.url.is_none() {
+        findings.extend(disk::modes(&config.data));
+        findings.extend(disk::look(&config.data));
+    }
     findings.extend(limits::open_files(config, server.as_deref()));
     findings.extend(limits::backlog());
     // Where it was not found as configured, the address says so, and why.
@@ -64,6 +69,24 @@ pub(super) async fn everything(config: &Config) -> Vec<Finding> {
     findings.extend(authority::last_try(config, &kept));
     findings.push(clock::look(there, SystemTime::now()));
     findings
+}
+
+/// The store, wherever it is.
+async fn data(config: &Config, depth: folder::Depth) -> (Vec<Finding>, kept::Kept) {
+    match config.redis.url {
+        Some(_) => redis::look(config, depth).await,
+        None => folder::look(config, depth).await,
+    }
+}
+
+/// The process id of the server that runs here, if one does. With Redis there is no folder whose lock would tell: who
+/// answers at the configured address is taken for it.
+async fn server_of(config: &Config) -> Option<String> {
+    if config.redis.url.is_none() {
+        return folder::server_of(&config.data);
+    }
+    let answer = address::own_door(config).get("/about", ANSWER_WAIT).await;
+    answer.ok().filter(Answer::is_sarangbang).map(|_| "unknown".to_owned())
 }
 
 /// A span of time in a word or two.

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::members::Members;
+use super::reading::Reading;
 use super::waiting::Waiting;
 use super::{Edge, ending};
 use crate::auth::Claims;
@@ -14,9 +16,13 @@ use crate::chat::Name;
 use crate::node::{Closing, Leaving, Outbox, Slot, Ticket};
 use crate::session::{Effects, Error, Refusal, Session, Token};
 use crate::stomp::{Decoded, Decoder, FrameLimits};
+use crate::store::StoreError;
 
 /// Frames of one WebSocket message that are worked off before others get their turn.
 const FRAMES_A_TURN: u32 = 32;
+/// How long a portion may take to come from the store. Nothing else is done for the connection meanwhile: its heart-beats
+/// would be late.
+const READ_MAX: Duration = Duration::from_secs(5);
 
 /// One connection.
 pub(super) struct Connection {
@@ -30,6 +36,7 @@ pub(super) struct Connection {
     /// Who speaks, with the token that was found good last: the same one needs no second signature check.
     pub(super) speaker: Option<Speaker>,
     pub(super) closing: bool,
+    reading: Reading,
 }
 
 /// The person of a connected session.
@@ -58,6 +65,7 @@ impl Connection {
             ticket,
             speaker: None,
             closing: false,
+            reading: Reading::default(),
             edge,
             outbox,
         }
@@ -75,7 +83,8 @@ impl Connection {
 
     /// When something is due.
     pub(super) fn deadline(&self) -> Instant {
-        self.session.deadline(self.outbox.sent_at())
+        let session = self.session.deadline(self.outbox.sent_at());
+        self.reading.again_at().map_or(session, |again| session.min(again))
     }
 
     /// The WebSocket answered or asked.
@@ -116,24 +125,50 @@ impl Connection {
         if self.waiting.len() >= self.edge.config.limits.in_flight_max {
             self.session.on_sign_of_life(now);
         }
+        if self.reading.is_due(now) {
+            self.outbox.revive();
+        }
         let effects = self.session.on_tick(now, self.outbox.sent_at());
         self.perform(effects).await;
     }
 
-    /// A cursor lags: it gets its next portion.
+    /// A cursor lags: it gets its next portion. A store that cannot be read now ends nothing: the cursors wait where they
+    /// stand, and go on when it is back.
     pub(super) async fn catch_up(&mut self, slot: Slot) {
-        let error = match self.edge.node.catch_up(&self.outbox, slot).await {
-            Ok(None) => return,
-            Ok(Some(gap)) => return self.tell_gap(gap).await,
-            Err(error) => error,
-        };
-        if error == crate::store::StoreError::RoomUnknown {
-            self.room_gone(slot).await;
-        } else {
-            tracing::error!(%error, "a lagging cursor could not be served");
-            let effects = self.session.end(Error::new("unavailable", "the room's log cannot be read now"));
-            self.perform(effects).await;
+        let read = timeout(READ_MAX, self.edge.node.catch_up(&self.outbox, slot));
+        match read.await {
+            Ok(Ok(gap)) => {
+                self.reading.succeeded();
+                if let Some(gap) = gap {
+                    self.tell_gap(gap).await;
+                }
+            }
+            Ok(Err(StoreError::RoomUnknown)) => self.room_gone(slot).await,
+            Ok(Err(error)) => self.stall(&error.to_string()),
+            Err(_) => self.stall("the store does not answer"),
         }
+    }
+
+    fn stall(&mut self, cause: &str) {
+        let is_first = self.reading.failed(Instant::now());
+        // A store that is away has said so itself, and loudly.
+        if is_first && !self.edge.node.is_store_away() {
+            tracing::warn!(%cause, "a lagging cursor could not be served; it is tried again");
+        } else {
+            tracing::debug!(%cause, "a lagging cursor could not be served; it is tried again");
+        }
+        self.outbox.stall();
+    }
+
+    /// What has become of the store is told to who listens; once it is back, nothing stands still.
+    pub(super) async fn look(&mut self) {
+        let is_away = self.edge.node.is_store_away();
+        if !is_away {
+            self.reading.succeeded();
+            self.outbox.revive();
+        }
+        let effects = self.session.on_store(is_away);
+        self.perform(effects).await;
     }
 
     /// The room of a cursor was deleted.
@@ -151,7 +186,7 @@ impl Connection {
         self.members.at_end = match closing {
             Closing::Draining => Leaving::Draining,
             // Who is thrown out does not come back within the grace.
-            Closing::Account => Leaving::Said,
+            Closing::Account | Closing::Anew => Leaving::Said,
         };
         let effects = match ending(closing) {
             Ok(error) => self.session.end(error),

@@ -8,6 +8,7 @@ mod intake;
 mod members;
 mod perform;
 mod places;
+mod reading;
 mod tap;
 mod upgrade;
 mod waiting;
@@ -45,6 +46,10 @@ async fn run(edge: Arc<Edge>, io: Upgraded) {
     let outbox = Outbox::new(socket, edge.config.is_https(), limits.outbox_bytes_max, now);
     let mut tap = Tap::new(Arc::clone(&outbox), limits.frame_bytes_max * FRAMES_IN_ONE);
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
+    // Whoever comes while the store is away was not there when that was told.
+    if edge.node.is_store_away() {
+        outbox.look();
+    }
     // Whoever came in while the node began to drain is not among those whom it tells.
     if edge.is_draining() {
         connection.end(Closing::Draining).await;
@@ -74,6 +79,7 @@ async fn serve(connection: &mut Connection, tap: &mut Tap) -> End {
             want = poll_fn(|cx| outbox.poll_want(cx)) => match want {
                 Want::CatchUp(slot) => Box::pin(connection.catch_up(slot)).await,
                 Want::Gone(slot) => Box::pin(connection.room_gone(slot)).await,
+                Want::Look => Box::pin(connection.look()).await,
                 Want::End(closing) => Box::pin(connection.end(closing)).await,
                 Want::Dead => return End::Gone,
             },
@@ -146,6 +152,11 @@ fn ending(closing: Closing) -> Result<Error, Close> {
         Closing::Account => {
             Ok(Error::new("user_disabled", "this account was disabled, or its password or role changed"))
         }
+        // Signing in says the rest: with the store's data its sign-in sessions and tokens are gone.
+        Closing::Anew => Ok(Error::new(
+            "token_invalid",
+            "the server has lost its data or begins anew: this account is not there now",
+        )),
         Closing::Draining => Err(Close::Restart),
     }
 }

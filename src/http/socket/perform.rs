@@ -247,7 +247,10 @@ fn refusal_of(error: &StoreError) -> Refusal {
         StoreError::Unavailable(cause) => {
             // The writer says it once, and loudly; a full disk needs no line for every message.
             tracing::debug!(%cause, "the store is not available");
-            Refusal::new(code, "the server cannot write now; nothing was lost that was acknowledged; try again")
+            Refusal::new(
+                "unavailable",
+                "the server cannot write now; nothing was lost that was acknowledged; try again",
+            )
         }
         _ => Refusal::new(code, error.to_string()),
     }

@@ -6,6 +6,7 @@ mod guards;
 mod pages;
 mod rooms;
 mod sign_in;
+mod slow;
 
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ use super::{Edge, SetupKey, router};
 use crate::auth::{Passwords, Tokens, random_key, sha256};
 use crate::chat::{Role, Room};
 use crate::config::Config;
-use crate::store::sqlite::{Mode, Settings, Sqlite};
+use crate::store::Mode;
+use crate::store::sqlite::{Settings, Sqlite};
 use crate::store::{NewAccount, Secret, Store};
 
 /// The password of every account that [`House::account`] makes.

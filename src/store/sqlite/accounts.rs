@@ -10,6 +10,7 @@ use super::news::{Told, tell};
 use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::{Name, Role};
+use crate::store::account::name_key;
 use crate::store::{Account, NewAccount, Result, Secret, StoreError};
 
 impl Sqlite {
@@ -80,11 +81,6 @@ impl Sqlite {
         })
         .await
     }
-}
-
-/// How names are compared.
-pub(super) fn name_key(name: &Name) -> String {
-    name.as_str().to_lowercase()
 }
 
 pub(super) fn account(file: &Connection, name: &Name) -> rusqlite::Result<Option<Account>> {

@@ -52,8 +52,9 @@ impl Sqlite {
 mod tests {
     use super::*;
     use crate::chat::Locale;
+    use crate::store::Mode;
     use crate::store::Secret;
-    use crate::store::sqlite::{Mode, Settings};
+    use crate::store::sqlite::Settings;
 
     #[tokio::test]
     async fn a_file_is_sound_until_it_is_damaged() {

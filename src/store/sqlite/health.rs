@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::fault::stopped;
-use super::meters::Meters;
-use crate::store::StoreError;
+use crate::store::meters::Meters;
+use crate::store::{Event, StoreError};
 
 /// What stands against writing; nothing, at best. The lock is held to look and to note, never while anything waits.
 #[derive(Clone)]
@@ -31,11 +31,13 @@ impl Health {
 pub(super) struct Report {
     health: Health,
     is_failing: bool,
+    /// Whether the news have said that nothing can be written, and not yet that it can again.
+    is_away: bool,
 }
 
 impl Report {
     pub(super) const fn new(health: Health) -> Self {
-        Self { health, is_failing: false }
+        Self { health, is_failing: false, is_away: false }
     }
 
     /// Notes how a commit went; a change for better or worse is logged once.
@@ -54,13 +56,30 @@ impl Report {
         self.is_failing = failure.is_some();
     }
 
+    /// What the news have to say about it by now. That nothing can be written they say at once; that it can again, only
+    /// once a probe was `tried` and has come through: on a disk that is all but full small things get through and larger
+    /// ones do not, and nobody wants to hear of each.
+    pub(super) fn news(&mut self, tried: bool) -> Option<Event> {
+        if self.is_failing == self.is_away || (self.is_away && !tried) {
+            return None;
+        }
+        self.is_away = self.is_failing;
+        Some(if self.is_away { Event::Away } else { Event::Back })
+    }
+
     /// Where a commit is counted.
     pub(super) fn meters(&self) -> &Meters {
         &self.health.meters
     }
 
-    pub(super) const fn is_failing(&self) -> bool {
-        self.is_failing
+    /// Whether it is still to be found out that everything can be written again.
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.is_failing || self.is_away
+    }
+
+    /// Whether the news have said last that nothing can be written.
+    pub(super) const fn is_away(&self) -> bool {
+        self.is_away
     }
 }
 

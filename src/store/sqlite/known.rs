@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::accounts::name_key;
 use crate::chat::Name;
 use crate::store::Account;
+use crate::store::account::name_key;
 
 /// Accounts that are kept, some 300 bytes each. When there are more, all are forgotten.
 const ACCOUNTS_MAX: usize = 16_384;

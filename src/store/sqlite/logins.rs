@@ -1,11 +1,12 @@
 //! What opens doors: sign-in sessions, invitations, signing keys. Of the first two only digests are kept.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::accounts::{account, name_key};
+use super::accounts::account;
 use super::reader::Lane;
 use super::{Sqlite, row};
 use crate::chat::Name;
+use crate::store::account::name_key;
 use crate::store::{Account, Invitation, LOGINS_MAX, Result, Secret, SigningKey, StoreError};
 
 impl Sqlite {
@@ -63,26 +64,38 @@ impl Sqlite {
 
     /// See [`crate::store::Store::signing_keys`].
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
-        self.read_with(Lane::Page, |file| {
-            let sql = "SELECT id, secret, created_at FROM signing_key ORDER BY number DESC";
-            let mut keys = file.prepare_cached(sql)?;
-            let keys = keys.query_map([], |r| {
-                Ok(SigningKey { id: r.get(0)?, secret: Secret::new(r.get::<_, Vec<u8>>(1)?), created_at: r.get(2)? })
-            })?;
-            Ok(keys.collect::<rusqlite::Result<_>>()?)
+        self.read_with(Lane::Page, |file| Ok(signing_keys(file)?)).await
+    }
+
+    /// See [`crate::store::Store::first_signing_key`].
+    pub async fn first_signing_key(&self, key: SigningKey) -> Result<Vec<SigningKey>> {
+        self.change(move |file, _| {
+            if signing_keys(file)?.is_empty() {
+                add_signing_key(file, &key)?;
+            }
+            Ok(signing_keys(file)?)
         })
         .await
     }
 
     /// See [`crate::store::Store::add_signing_key`].
     pub async fn add_signing_key(&self, key: SigningKey) -> Result<()> {
-        self.change(move |file, _| {
-            file.execute(
-                "INSERT INTO signing_key (id, secret, created_at) VALUES (?1, ?2, ?3)",
-                params![key.id, key.secret.expose(), key.created_at],
-            )?;
-            Ok(())
-        })
-        .await
+        self.change(move |file, _| Ok(add_signing_key(file, &key)?)).await
     }
+}
+
+fn signing_keys(file: &Connection) -> rusqlite::Result<Vec<SigningKey>> {
+    file.prepare_cached("SELECT id, secret, created_at FROM signing_key ORDER BY number DESC")?
+        .query_map([], |r| {
+            Ok(SigningKey { id: r.get(0)?, secret: Secret::new(r.get::<_, Vec<u8>>(1)?), created_at: r.get(2)? })
+        })?
+        .collect()
+}
+
+fn add_signing_key(file: &Connection, key: &SigningKey) -> rusqlite::Result<()> {
+    file.execute(
+        "INSERT INTO signing_key (id, secret, created_at) VALUES (?1, ?2, ?3)",
+        params![key.id, key.secret.expose(), key.created_at],
+    )
+    .map(drop)
 }

@@ -16,7 +16,6 @@ mod batch;
 mod boot;
 mod command;
 mod connection;
-mod doubt;
 mod entries;
 mod error;
 mod examine;
@@ -28,7 +27,6 @@ mod kept;
 mod known;
 mod log;
 mod logins;
-mod meters;
 mod news;
 mod pace;
 mod passing;
@@ -41,7 +39,7 @@ mod row;
 mod schema;
 mod skipped;
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
 mod upkeep;
 mod writer;
 
@@ -54,37 +52,29 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
-use self::command::{Altering, Asked, Claim, Command, Message, Queue};
+use self::command::{Altering, Claim, Command, Message};
 use self::fault::Attempt;
 use self::folder::Folder;
 use self::health::Health;
 use self::inquiries::Inquiries;
 use self::known::Known;
-use self::meters::Meters;
 use self::passing::Ends;
 use self::reader::{Lane, Readers};
 use self::rhythm::{Clock, Rhythm};
 use self::writer::Writer;
-use super::{Appended, Entered, Pending, Result, StoreError, Tail, settled};
+use super::asked::Asked;
+use super::meters::Meters;
+use super::queue::Queue;
+use super::{Appended, Entered, Mode, Pending, Result, StoreError, Tail, settled};
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
+use crate::meter::Registry;
 
 pub use self::error::OpenError;
 
 /// Batches of news that may wait for their reader before the writer waits for it.
 const TAIL_BATCHES_MAX: usize = 16;
-
-/// Who opens the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The server: holds the folder's lock, ends the presence of whoever held it before, and keeps house.
-    Serve,
-    /// The command line, beside a running server or without one: it reads and administers, and nobody enters.
-    Admin,
-    /// Whoever examines what is there: reads, makes nothing, and leaves an older file as it is.
-    Look,
-}
 
 /// What the operator decides about the store.
 #[derive(Clone, Debug)]
@@ -123,6 +113,8 @@ struct Shared {
     passing: Ends,
     health: Health,
     meters: Arc<Meters>,
+    /// Never told anything: see [`Sqlite::kept_news`].
+    kept_news: broadcast::Sender<String>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -177,6 +169,7 @@ impl Sqlite {
                 passing,
                 health,
                 meters,
+                kept_news: broadcast::Sender::new(1),
                 thread: Mutex::new(Some(thread)),
             }),
         })
@@ -235,6 +228,14 @@ impl Sqlite {
         if self.shared.mode == Mode::Serve {
             self.command(Command::Leave(Claim { room, name, lease }));
         }
+    }
+
+    /// See [`super::Store::follow_activity`]. Everything that happens in the file's rooms is told anyway.
+    pub const fn follow_activity(&self, _follow: bool) {}
+
+    /// See [`super::Store::register`].
+    pub fn register(&self, registry: &mut Registry) {
+        self.shared.meters.register(registry, &self.shared.queue);
     }
 
     /// See [`super::Store::ready`].

@@ -4,13 +4,13 @@
 //! the rows it has not seen: so each change is told once, in commit order, whoever made it.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::passing::Passing;
 use super::rosters::Rosters;
 use super::row;
 use super::skipped::readable;
-use crate::chat::{Room, RoomId};
+use crate::chat::RoomId;
 use crate::store::Event;
 
 /// How far the news have been read.
@@ -95,7 +95,7 @@ fn event(
         "room" => {
             let id = row::room_id(change, 2)?;
             passing.learn(file, id)?;
-            Ok(room(file, id, rosters, passing)?.map(Event::Room))
+            Ok(exists(file, id)?.then_some(Event::Room(id)))
         }
         "room-deleted" => {
             let room = row::room_id(change, 2)?;
@@ -108,14 +108,8 @@ fn event(
     }
 }
 
-fn room(file: &Connection, id: RoomId, rosters: &Rosters, passing: &Passing) -> rusqlite::Result<Option<Room>> {
-    let mut room = file
-        .prepare_cached("SELECT id, name, last_offset, last_at, created_at, history FROM room WHERE id = ?1")?
-        .query_row([id.as_bytes()], |r| row::room_of(r, || Ok(rosters.count(id))))
-        .optional()?
-        .flatten();
-    room.iter_mut().for_each(|room| passing.complete(room));
-    Ok(room)
+fn exists(file: &Connection, room: RoomId) -> rusqlite::Result<bool> {
+    file.prepare_cached("SELECT EXISTS (SELECT 1 FROM room WHERE id = ?1)")?.query_row([room.as_bytes()], |r| r.get(0))
 }
 
 fn version(file: &Connection) -> rusqlite::Result<i64> {

@@ -93,13 +93,6 @@ impl Passing {
         Some(Log { key, first: last + 1, last, history: History::Off })
     }
 
-    /// The room with what the row does not tell.
-    pub(super) fn complete(&self, room: &mut Room) {
-        if let Some(head) = self.heads.get(&room.id) {
-            head.stand().complete(room);
-        }
-    }
-
     /// Sees to it that there is an offset to give. For whoever writes anyway: so early that who writes nothing
     /// mostly finds enough.
     pub(super) fn reserve(&mut self, file: &Connection, room: RoomId) -> rusqlite::Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::doubt::Moment;
+use crate::store::doubt::Moment;
 
 /// What time it is, in milliseconds. A parameter, so that a test can turn it back.
 pub(super) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;

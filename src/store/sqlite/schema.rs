@@ -13,7 +13,7 @@ use super::OpenError;
 const APPLICATION_ID: i64 = 0x5352_4e47;
 
 /// Step n leads from version n to n + 1.
-const STEPS: &[&str] = &[FIRST, KEPT, PASSING];
+const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING];
 
 const FIRST: &str = "
 -- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
@@ -118,6 +118,11 @@ const PASSING: &str = "
 -- and `first_offset` is the one behind it.
 ALTER TABLE room ADD COLUMN history INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX room_without_history ON room (id) WHERE history = 0;
+";
+
+const EXPIRING: &str = "
+-- When what is kept is forgotten by itself; the default is never.
+ALTER TABLE kept ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 9223372036854775807;
 ";
 
 /// Brings the file to the newest version.

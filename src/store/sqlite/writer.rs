@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::batch::{Books, Done};
 use super::command::{Claim, Command, Message};
-use super::doubt::Doubt;
 use super::fault::unavailable;
 use super::folder::Lock;
 use super::health::{Health, Report};
@@ -28,6 +27,7 @@ use super::rhythm::Rhythm;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
 use crate::store::Event;
+use crate::store::doubt::Doubt;
 
 /// Commands that one transaction takes.
 const BATCH_MAX: usize = 512;
@@ -118,7 +118,10 @@ impl Writer {
                 }
             }
             match stop {
-                Some(Stop::Tail(tail)) => self.tail = Some(tail),
+                Some(Stop::Tail(tail)) => {
+                    self.tail = Some(tail);
+                    self.tell(self.report.is_away().then_some(Event::Away).into_iter().collect());
+                }
                 Some(Stop::Close) => break,
                 None => self.look_up(),
             }
@@ -205,6 +208,7 @@ impl Writer {
             }
         }
         self.tell(events);
+        self.tell_health(false);
         for change in again {
             self.commit(vec![change]);
         }
@@ -224,9 +228,10 @@ impl Writer {
     /// Finds out whether the file can be written again, though nobody asks: who looks whether this server is ready
     /// sends nobody until it is.
     fn probe(&mut self) {
-        if self.report.is_failing() {
+        if self.report.is_in_doubt() {
             let failure = self.books.probe().err().as_ref().map(unavailable);
             self.report.note(failure.as_ref());
+            self.tell_health(true);
         }
     }
 
@@ -271,7 +276,7 @@ impl Writer {
     /// How long the inbox may be waited for; `None` for ever.
     fn until_due(&self) -> Option<Duration> {
         self.lock.as_ref()?;
-        let retry = if self.owed.is_empty() && !self.report.is_failing() { self.due.news } else { self.due.retry };
+        let retry = if self.owed.is_empty() && !self.report.is_in_doubt() { self.due.news } else { self.due.retry };
         let next = self.due.news.min(self.due.sweep).min(retry);
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -283,6 +288,12 @@ impl Writer {
                 self.known.forget(name);
             }
         }
+    }
+
+    /// Tells that nothing can be written, or that it can again.
+    fn tell_health(&mut self, tried: bool) {
+        let turned = self.report.news(tried);
+        self.tell(turned.into_iter().collect());
     }
 
     /// Hands the news over. A reader who is slow is waited for; one who has gone is forgotten.

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::store::{Result, Secret, Store};
+use crate::store::{Result, Secret, StoreError};
 use crate::tls::Pair;
 
-const PLACE: &str = "acme/certificate";
+/// The name that it is kept under.
+pub(super) const PLACE: &str = "acme/certificate";
 
 /// A certificate that an authority gave, with its key.
 pub(super) struct Kept {
@@ -29,33 +30,36 @@ impl Kept {
         Self { record: Record { chain_pem, key_pem, directory, names }, pair }
     }
 
-    /// The kept one, if it can be used and is for one of the names at least.
-    pub(super) async fn load(store: &Store, settings: &Settings) -> Result<Option<Self>> {
-        let Some(kept) = store.kept(PLACE).await? else { return Ok(None) };
+    /// What is kept, if it can be used and is for one of the names at least.
+    pub(super) fn read(kept: &Secret, settings: &Settings) -> Option<Self> {
         let Ok(record) = serde_json::from_slice::<Record>(kept.expose()) else {
             tracing::warn!("the kept certificate cannot be read; another one is asked for");
-            return Ok(None);
+            return None;
         };
         match Pair::parse(record.chain_pem.as_bytes(), record.key_pem.as_bytes()) {
-            Ok(pair) if settings.names.iter().any(|name| pair.names().contains(name)) => {
-                Ok(Some(Self { record, pair }))
-            }
+            Ok(pair) if settings.names.iter().any(|name| pair.names().contains(name)) => Some(Self { record, pair }),
             Ok(pair) => {
                 tracing::info!(names = ?pair.names(), "the kept certificate is for other names");
-                Ok(None)
+                None
             }
             Err(error) => {
                 tracing::warn!(%error, "the kept certificate cannot be used; another one is asked for");
-                Ok(None)
+                None
             }
         }
     }
 
-    /// Keeps it.
-    pub(super) async fn keep(&self, store: &Store) -> Result<()> {
-        let json = serde_json::to_vec(&self.record)
-            .map_err(|error| crate::store::StoreError::Unavailable(error.to_string()))?;
-        store.keep(PLACE, Secret::new(json)).await
+    /// As it is kept.
+    pub(super) fn written(&self) -> Result<Secret> {
+        let json = serde_json::to_vec(&self.record).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Secret::new(json))
+    }
+
+    /// Whether this one serves where the choice is between the two: it is what the configuration says and the other
+    /// is not, or else it is not the older one. The authority's clock dates both.
+    pub(super) fn is_preferred_to(&self, other: &Self, settings: &Settings) -> bool {
+        let rank = |kept: &Self| (kept.unfit(settings).is_none(), kept.pair.not_before());
+        rank(self) >= rank(other)
     }
 
     /// Why another one is wanted, if one is wanted before its time.

@@ -1,43 +1,57 @@
 //! A certificate from an authority, got and renewed without anybody's doing (RFC 8555).
 //!
 //! The keeper goes round and round: it looks whether the certificate in force will do, waits if it will, and else
-//! makes one attempt as the plan allows. Invariants: the plan is written before the authority is asked, so that a
-//! crash loop cannot spend its limits; the certificate is kept before the plan is cleared, so that none is lost; the
-//! keeper ends only with the process.
+//! makes one attempt as the plan allows. Of several nodes on one store the one that has the [`claim`] makes it; the
+//! others give the authority the same [`answers`], and take up what comes of it. Invariants: the plan is written
+//! before the authority is asked, so that a crash loop cannot spend its limits; the certificate is kept before the plan
+//! is cleared, so that none is lost; nobody writes over what they have not read, so that a node that was stopped for
+//! a while undoes nothing; the keeper ends only with the process.
 
 mod account;
-mod answer;
+mod answers;
+mod attempt;
 mod authority;
+mod claim;
 mod failure;
+mod held;
 mod kept;
+mod notes;
 mod order;
 mod plan;
 mod preflight;
 mod settings;
+mod telling;
 
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use super::clock::{now_ms, readable};
+use super::clock::now_ms;
 use anyhow::{Context as _, bail};
 use authority::Authority;
-use failure::{Failure, Fate};
+use claim::Claim;
 use futures_util::FutureExt as _;
+use held::Held;
 use hyper::Uri;
-use instant_acme::{Account, Order};
-use kept::Kept;
-use plan::{OrderRecord, Plan, renewal};
+use notes::Notes;
+use plan::renewal;
 use settings::Settings;
+use telling::Told;
+use tokio::select;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{sleep, timeout};
 
-use super::{Certificates, Pair};
+use super::{Answers, Certificates, Pair};
 use crate::config::{AcmeChallenge, Config};
-use crate::store::{Secret, Store, StoreError};
+use crate::store::{Store, StoreError};
 
-const PLAN: &str = "acme/plan";
 /// Sleeps no longer at a stretch: clocks are set and machines sleep, and a timer notices neither.
 const SLEEP_MAX_MS: i64 = 3_600_000;
+/// The same where there are other nodes: news of what they did may have been missed.
+const SLEEP_SHARED_MAX_MS: i64 = 30_000;
+/// When to look again while another node asks the authority: it may die of it.
+const WATCH_MS: i64 = 2_000;
 /// When to try again what has nothing to do with the authority: the store, a name that does not resolve.
 const AGAIN_MS: i64 = 60_000;
 /// A moment, so that what always goes wrong does not fill the log.
@@ -48,15 +62,27 @@ pub(super) struct Keeper {
     settings: Settings,
     store: Store,
     authority: Authority,
-    kept: Option<Kept>,
-    /// Whether the certificate is on disk as well.
-    is_kept: bool,
-    /// `None` until the store has told it.
-    plan: Option<Plan>,
+    held: Held,
+    notes: Notes,
+    told: Told,
 }
 
-/// Keeps the certificate fresh, whatever happens to a keeper: the protocol's client panics over an address that an
-/// authority should not have given. What was written down before the attempt stands, so that another keeper waits.
+/// Why the keeper has to look again.
+#[derive(Debug)]
+enum Setback {
+    /// The store says no.
+    Store(StoreError),
+    /// Other nodes went on meanwhile.
+    Lost,
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Keeps the certificate fresh, and answers for other nodes that ask for one.
 pub(super) async fn keep(
     first: Option<Keeper>,
     config: &Config,
@@ -64,6 +90,23 @@ pub(super) async fn keep(
     has_redirect: bool,
     certificates: &Certificates,
     hurry: &Notify,
+) {
+    let news = Notify::new();
+    select! {
+        () = keep_always(first, config, store, has_redirect, certificates, [hurry, &news]) => {}
+        () = listen(store, certificates, &news) => {}
+    }
+}
+
+/// Keeps the certificate fresh, whatever happens to a keeper: the protocol's client panics over an address that an
+/// authority should not have given. What was written down before the attempt stands, so that another keeper waits.
+async fn keep_always(
+    first: Option<Keeper>,
+    config: &Config,
+    store: &Store,
+    has_redirect: bool,
+    certificates: &Certificates,
+    [hurry, news]: [&Notify; 2],
 ) {
     let mut next = first;
     loop {
@@ -73,13 +116,45 @@ pub(super) async fn keep(
         };
         match opened {
             Ok(keeper) => {
-                let _ = AssertUnwindSafe(keeper.keep(certificates, hurry)).catch_unwind().await;
-                certificates.forget_answers();
+                let _ = AssertUnwindSafe(keeper.keep(certificates, hurry, news)).catch_unwind().await;
+                certificates.answer(Answers::default());
                 tracing::error!("an attempt to get a certificate has broken down; see the line before");
             }
             Err(cause) => tracing::error!("nobody can look after the certificate: {cause:#}"),
         }
         sleep(AFTER_PANIC).await;
+    }
+}
+
+/// Hears what other nodes keep: answers are given here as well, and the keeper looks at the rest.
+async fn listen(store: &Store, certificates: &Certificates, news: &Notify) {
+    if !store.is_shared() {
+        return pending().await;
+    }
+    let look = Duration::from_millis(SLEEP_SHARED_MAX_MS.unsigned_abs());
+    let mut heard = store.kept_news();
+    loop {
+        let pause = match answers::follow(store, certificates).await {
+            Ok(()) => look,
+            Err(cause) => {
+                tracing::debug!("what other nodes answer an authority with cannot be read: {cause:#}");
+                AFTER_PANIC
+            }
+        };
+        loop {
+            match timeout(pause, heard.recv()).await {
+                Ok(Ok(name)) if name == answers::PLACE => break,
+                Ok(Ok(name)) if name == kept::PLACE || name == notes::PLAN => news.notify_one(),
+                Ok(Ok(_)) => {}
+                // What was missed is read anew.
+                Ok(Err(RecvError::Lagged(_))) => {
+                    news.notify_one();
+                    break;
+                }
+                Ok(Err(RecvError::Closed)) => return pending().await,
+                Err(_) => break,
+            }
+        }
     }
 }
 
@@ -97,176 +172,141 @@ impl Keeper {
         }
         settings.directory.parse::<Uri>().context("acme.directory: this is no https:// address")?;
         let authority = Authority::new(&config.acme.ca_file)?;
-        let kept = Kept::load(store, &settings).await?;
-        Ok(Self { settings, store: store.clone(), authority, kept, is_kept: true, plan: None })
+        let mut held = Held::new(store);
+        held.refresh(&settings).await?;
+        let (store, notes) = (store.clone(), Notes::new(store));
+        Ok(Self { settings, store, authority, held, notes, told: Told::default() })
     }
 
     /// The certificate that was kept.
     pub(super) fn kept(&self) -> Option<Pair> {
-        self.kept.as_ref().map(|kept| kept.pair.clone())
+        self.held.pair().cloned()
     }
 
     /// Keeps the certificate fresh, for as long as the process lives.
-    async fn keep(mut self, certificates: &Certificates, hurry: &Notify) {
+    async fn keep(mut self, certificates: &Certificates, hurry: &Notify, news: &Notify) {
         self.settings.tell();
+        let sleep_max = if self.store.is_shared() { SLEEP_SHARED_MAX_MS } else { SLEEP_MAX_MS };
         loop {
             let next = match self.look(certificates).await {
                 Ok(next) => next,
-                Err(cause) => {
-                    tracing::error!(%cause, "what is remembered about certificates cannot be read or written");
-                    now_ms() + AGAIN_MS
-                }
+                Err(setback) => self.after(setback, certificates).await,
             };
-            let pause = (next - now_ms()).clamp(0, SLEEP_MAX_MS);
-            tokio::select! {
-                () = sleep(Duration::from_millis(u64::try_from(pause).unwrap_or_default())) => {}
-                () = hurry.notified() => self.hurry(),
+            let pause = (next - now_ms()).clamp(0, sleep_max);
+            select! {
+                () = sleep(Duration::from_millis(pause.unsigned_abs())) => {}
+                () = news.notified() => {}
+                () = hurry.notified() => self.hurry().await,
+            }
+        }
+    }
+
+    /// What to do about a setback: when to look again.
+    async fn after(&mut self, setback: Setback, certificates: &Certificates) -> i64 {
+        let now = now_ms();
+        match setback {
+            Setback::Lost => {
+                tracing::info!("another node has gone on with getting the certificate");
+                if let Err(cause) = answers::follow(&self.store, certificates).await {
+                    tracing::debug!("what other nodes answer an authority with cannot be read: {cause:#}");
+                }
+                now + WATCH_MS
+            }
+            // The store's own words are elsewhere, and nothing is to be done about the certificate.
+            Setback::Store(cause) if self.reason(now).is_none() => {
+                tracing::debug!(%cause, "what is remembered about certificates was not looked at");
+                now + AGAIN_MS
+            }
+            Setback::Store(cause) => {
+                tracing::error!(%cause, "what is remembered about certificates cannot be read or written");
+                now + AGAIN_MS
             }
         }
     }
 
     /// Somebody has mended what was wrong, and does not want to wait.
-    fn hurry(&mut self) {
+    async fn hurry(&mut self) {
         let now = now_ms();
         if self.reason(now).is_none() {
             tracing::info!("the certificate is good, and is renewed when it is time");
-        } else if self.plan.as_mut().is_some_and(|plan| plan.hurry(now)) {
-            tracing::info!("the authority is asked now instead of later");
-        } else {
-            tracing::warn!("the authority is not asked earlier: it wants the wait, or that was done within the hour");
+            return;
+        }
+        let hurried = async {
+            if Claim::take(&self.store).await?.is_none() {
+                return Ok(None);
+            }
+            let mut plan = self.notes.read(&self.settings).await?;
+            let may = plan.hurry(now);
+            if may {
+                self.notes.remember(&mut plan).await?;
+            }
+            Ok::<_, Setback>(Some(may))
+        };
+        match hurried.await {
+            Ok(Some(true)) => tracing::info!("the authority is asked now instead of later"),
+            Ok(Some(false)) => {
+                tracing::warn!(
+                    "the authority is not asked earlier: it wants the wait, or that was done within the hour"
+                );
+            }
+            Ok(None) | Err(Setback::Lost) => {
+                tracing::info!(
+                    "another node is asking the authority, or has done so within the last {} s",
+                    claim::SECONDS
+                );
+            }
+            Err(Setback::Store(cause)) => {
+                tracing::error!(%cause, "what is remembered about certificates cannot be read or written");
+            }
         }
     }
 
     /// Does what is to be done now; answers when to look again.
-    async fn look(&mut self, certificates: &Certificates) -> Result<i64, StoreError> {
-        let mut plan = self.remembered().await?;
-        if let Some(kept) = self.kept.as_ref().filter(|_| !self.is_kept) {
-            kept.keep(&self.store).await?;
-            self.is_kept = true;
-        }
+    async fn look(&mut self, certificates: &Certificates) -> Result<i64, Setback> {
+        let mut plan = self.notes.read(&self.settings).await?;
+        self.take_up(certificates).await?;
+        self.held.keep().await?;
         let now = now_ms();
         let Some(reason) = self.reason(now) else {
-            if !plan.is_clear() {
-                // The process ended between keeping the certificate and clearing the plan.
+            // A process ended between keeping the certificate and clearing the plan; or is just there.
+            if !plan.is_clear() && Claim::take(&self.store).await?.is_some() {
                 plan.succeed();
-                self.remember(&plan).await?;
+                self.notes.remember(&mut plan).await?;
             }
             return Ok(self.renewal().unwrap_or(now + AGAIN_MS));
         };
-        let resumes = plan.resume();
-        if resumes {
-            // Counted before it is done: a process that dies of it must not do it for ever.
-            self.remember(&plan).await?;
-        } else {
-            let due = plan.due(now);
-            if due > now {
-                self.plan = Some(plan.clone());
-                self.tell(certificates, plan.last_failure(), due);
-                return Ok(due);
-            }
-            if plan.order().is_none()
-                && self.settings.preflight
-                && let Err(words) = preflight::look(&self.settings, certificates).await
-            {
-                self.tell(certificates, &words, now + AGAIN_MS);
-                return Ok(now + AGAIN_MS);
-            }
-            plan.begin(now);
-            self.write(&plan).await?;
-            self.plan = Some(plan.clone());
+        let due = plan.due(now);
+        if due > now && !plan.is_underway() {
+            self.notes.hold(&plan);
+            self.tell(certificates, plan.last_failure(), due);
+            return Ok(due);
         }
-        tracing::info!(names = ?self.settings.names, reason, resumes, "asking the authority for a certificate");
-        self.attempt(plan, certificates).await
-    }
-
-    /// One attempt, and another by the other way if the names could not be proven.
-    async fn attempt(&mut self, mut plan: Plan, certificates: &Certificates) -> Result<i64, StoreError> {
-        let mut before = String::new();
-        loop {
-            self.authority.heard();
-            let mut failure = match self.order(&mut plan, certificates).await {
-                Ok(kept) => return self.take(kept, plan, certificates).await,
-                Err(failure) => failure,
-            };
-            failure.words.insert_str(0, &before);
-            let (now, asked) = (now_ms(), self.authority.heard().retry_after);
-            plan.fail(now, &failure.words, failure.fate, asked, &self.settings.ways);
-            let falls_over = plan.fall_over(now, failure.fate, &self.settings.ways);
-            self.remember(&plan).await?;
-            if !falls_over {
-                let due = plan.due(now);
-                self.tell(certificates, &failure.words, due);
-                return Ok(due);
-            }
-            let way = plan.way(&self.settings.ways);
-            before = format!("{}; and by {way}: ", failure.words);
-            tracing::warn!(cause = failure.words, %way, "the names were not proven; trying the other way");
-        }
-    }
-
-    /// Brings the order of the plan to its end, or a new one.
-    async fn order(&mut self, plan: &mut Plan, certificates: &Certificates) -> Result<Kept, Failure> {
-        let account = account::open(&self.authority, &self.store, &self.settings).await?;
-        preflight::look_at_clock(self.authority.heard().ahead);
-        let (mut order, record) = match plan.order().cloned() {
-            Some(record) => (order::resume(&account, &record.url).await?, record),
-            None => self.place(account, plan).await?,
+        let Some(claim) = Claim::take(&self.store).await? else {
+            self.wait(certificates, "another node is asking the authority");
+            return Ok(now + WATCH_MS);
         };
-        let names = &self.settings.names;
-        let (chain, pair) = order::complete(&mut order, &record, names, certificates).await?;
-        Ok(Kept::new(chain, record.key_pem, pair, &self.settings))
+        select! {
+            biased;
+            () = claim.lost() => Err(Setback::Lost),
+            next = self.go_on(plan, reason, certificates) => next,
+        }
     }
 
-    /// Makes a new order, and writes it down before anything is done about it.
-    async fn place(&self, account: Account, plan: &mut Plan) -> Result<(Order, OrderRecord), Failure> {
-        let (key_pem, way) = (order::key()?, plan.way(&self.settings.ways));
-        let names = &self.settings.names;
-        let order = match order::place(&account, names).await {
-            Err(failure) if failure.fate == Fate::Unknown => {
-                tracing::warn!("the authority does not know the kept account any more; making another one");
-                account::forget(&self.store, &self.settings).await?;
-                let account = account::open(&self.authority, &self.store, &self.settings).await?;
-                order::place(&account, names).await?
-            }
-            placed => placed?,
-        };
-        let record = OrderRecord { url: order.url().to_owned(), key_pem, way, taken_up: 0 };
-        plan.ordered(record.clone());
-        let written = self.write(plan).await;
-        written.map_err(|error| Failure::new(format!("the order cannot be remembered: {error}"), Fate::Open))?;
-        Ok((order, record))
-    }
-
-    /// Puts a new certificate in force.
-    async fn take(&mut self, kept: Kept, mut plan: Plan, certificates: &Certificates) -> Result<i64, StoreError> {
-        certificates.put(kept.pair.clone());
-        let until = readable(kept.pair.not_after());
-        self.kept = Some(kept);
-        self.is_kept = false;
-        let (now, renewal) = (now_ms(), self.renewal().unwrap_or_default());
-        if renewal > now {
-            plan.succeed();
-        } else {
-            // To ask for the next one at once would spend a week's certificates in a minute.
-            let words = "the certificate is to be renewed as soon as it has come; look at this host's clock";
-            plan.fail(now, words, Fate::Dead, None, &self.settings.ways);
-            tracing::warn!("{words}");
+    /// Puts a certificate in force that another node has kept.
+    async fn take_up(&mut self, certificates: &Certificates) -> Result<(), Setback> {
+        if !self.held.refresh(&self.settings).await? {
+            return Ok(());
         }
-        let names = &self.settings.names;
-        tracing::info!(?names, until, renewal = readable(renewal), "there is a new certificate, and it is in force");
-        // What cannot be kept now is kept later: the certificate first, then the plan.
-        self.plan = Some(plan.clone());
-        if let Some(kept) = &self.kept {
-            kept.keep(&self.store).await?;
-            self.is_kept = true;
+        if let Some(pair) = self.held.pair().filter(|pair| pair.fingerprint() != certificates.pair().fingerprint()) {
+            certificates.put(pair.clone());
+            tracing::info!(names = ?pair.names(), "another node has got a certificate, and it is in force");
         }
-        self.remember(&plan).await?;
-        Ok(renewal.max(plan.due(now)))
+        Ok(())
     }
 
     /// Why a certificate is to be got now, if one is.
     fn reason(&self, now: i64) -> Option<&'static str> {
-        match (&self.kept, self.renewal()) {
+        match (self.held.kept(), self.renewal()) {
             (Some(kept), Some(renewal)) => {
                 kept.unfit(&self.settings).or((now >= renewal).then_some("two thirds of its lifetime have passed"))
             }
@@ -275,63 +315,7 @@ impl Keeper {
     }
 
     fn renewal(&self) -> Option<i64> {
-        let pair = &self.kept.as_ref()?.pair;
+        let pair = self.held.pair()?;
         Some(renewal(pair.not_before(), pair.not_after(), pair.fingerprint()))
-    }
-
-    /// Says what failed and when the next try is.
-    fn tell(&self, certificates: &Certificates, words: &str, next: i64) {
-        let next_try = readable(next);
-        match self.kept.as_ref().map(|kept| kept.pair.not_after()) {
-            Some(end) if end > now_ms() => {
-                tracing::warn!(cause = words, next_try, until = readable(end), "the certificate was not renewed");
-            }
-            Some(end) => {
-                tracing::error!(
-                    cause = words,
-                    next_try,
-                    "the certificate ended at {} and is still served",
-                    readable(end)
-                );
-            }
-            None => tracing::error!(cause = words, next_try, "there is no certificate yet"),
-        }
-        self.wait(certificates, words, next);
-    }
-
-    /// Lets `/readyz` say what stands in the way, if something does.
-    fn wait(&self, certificates: &Certificates, words: &str, next: i64) {
-        let next_try = readable(next);
-        match self.kept.as_ref().map(|kept| kept.pair.not_after()) {
-            Some(end) if end > now_ms() => {}
-            Some(end) => certificates
-                .wait_for(format!("the certificate ended at {}: {words}; next try at {next_try}", readable(end))),
-            None => certificates.wait_for(format!("there is no certificate yet: {words}; next try at {next_try}")),
-        }
-    }
-
-    /// The plan, from the store the first time. One that cannot be understood is begun anew.
-    async fn remembered(&mut self) -> Result<Plan, StoreError> {
-        let plan = match self.plan.take() {
-            Some(plan) => plan,
-            None => {
-                let kept = self.store.kept(PLAN).await?;
-                kept.and_then(|kept| serde_json::from_slice(kept.expose()).ok()).unwrap_or_default()
-            }
-        };
-        let plan = plan.about(&self.settings.directory, &self.settings.names);
-        self.plan = Some(plan.clone());
-        Ok(plan)
-    }
-
-    /// Remembers the plan, here whatever happens and on disk.
-    async fn remember(&mut self, plan: &Plan) -> Result<(), StoreError> {
-        self.plan = Some(plan.clone());
-        self.write(plan).await
-    }
-
-    async fn write(&self, plan: &Plan) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(plan).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        self.store.keep(PLAN, Secret::new(json)).await
     }
 }

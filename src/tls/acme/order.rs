@@ -7,9 +7,10 @@ use instant_acme::{
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
 
-use super::answer;
+use super::answers::{self, Given};
 use super::failure::{Failure, Fate, in_words, insist, proof_fate};
 use super::plan::OrderRecord;
+use crate::store::Store;
 use crate::tls::clock::{now_ms, readable};
 use crate::tls::{Certificates, Pair};
 
@@ -41,10 +42,12 @@ pub(super) async fn complete(
     order: &mut Order,
     record: &OrderRecord,
     names: &[String],
+    store: &Store,
     certificates: &Certificates,
 ) -> Result<(String, Pair), Failure> {
-    let outcome = walk(order, record, names, certificates).await;
-    certificates.forget_answers();
+    let mut given = Given::new(record.way);
+    let outcome = walk(order, record, names, &mut given, store, certificates).await;
+    given.take_back(store, certificates).await;
     let chain = outcome?;
     let pair = Pair::parse(chain.as_bytes(), record.key_pem.as_bytes())
         .map_err(|error| Failure::new(format!("the authority's certificate cannot be used: {error}"), Fate::Dead))?;
@@ -63,10 +66,12 @@ async fn walk(
     order: &mut Order,
     record: &OrderRecord,
     names: &[String],
+    given: &mut Given,
+    store: &Store,
     certificates: &Certificates,
 ) -> Result<String, Failure> {
     if order.state().status == OrderStatus::Pending {
-        let proven = prove(order, record, certificates).await;
+        let proven = prove(order, record, given, store, certificates).await;
         settle(order, proven).await?;
     }
     if order.state().status == OrderStatus::Ready {
@@ -84,28 +89,51 @@ async fn walk(
     }
 }
 
-/// Answers for every name, and waits until the authority has looked.
-async fn prove(order: &mut Order, record: &OrderRecord, certificates: &Certificates) -> Result<(), Failure> {
+/// Answers for every name, and waits until the authority has looked. It is called when all answers can be had, from
+/// whichever node it reaches.
+async fn prove(
+    order: &mut Order,
+    record: &OrderRecord,
+    given: &mut Given,
+    store: &Store,
+    certificates: &Certificates,
+) -> Result<(), Failure> {
     let failed = |error: Error| Failure::of(&error);
     insist!(authorizations(order)).map_err(failed)?;
-    let mut authorizations = order.authorizations();
-    while let Some(authorization) = authorizations.next().await {
+    let mut asked = order.authorizations();
+    while let Some(authorization) = asked.next().await {
         let mut authorization = authorization.map_err(failed)?;
         if authorization.status != AuthorizationStatus::Pending {
             continue;
         }
         let name = authorization.identifier().to_string();
-        let Some(mut challenge) = authorization.challenge(answer::challenge_type(record.way)) else {
+        let Some(challenge) = authorization.challenge(answers::challenge_type(record.way)) else {
             let words = format!("the authority does not offer {} for {name}", record.way);
             return Err(Failure::new(words, Fate::Unproven));
         };
-        let text = challenge.key_authorization();
-        answer::give(certificates, record.way, &name, &challenge.token, &text).map_err(|error| ours(&error))?;
+        given.add(&name, &challenge.token, challenge.key_authorization().as_str());
+    }
+    let giving = given.give(store, certificates).await;
+    giving.map_err(|error| Failure::new(format!("the answers could not be given: {error:#}"), Fate::Open))?;
+    call(order, record).await?;
+    insist!(order.poll_ready(&PATIENCE)).map(|_| ()).map_err(failed)
+}
+
+/// Tells the authority that it may look.
+async fn call(order: &mut Order, record: &OrderRecord) -> Result<(), Failure> {
+    let mut asked = order.authorizations();
+    while let Some(authorization) = asked.next().await {
+        let mut authorization = authorization.map_err(|error| Failure::of(&error))?;
+        if authorization.status != AuthorizationStatus::Pending {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        let Some(mut challenge) = authorization.challenge(answers::challenge_type(record.way)) else { continue };
         if challenge.status == ChallengeStatus::Pending {
             insist!(challenge.set_ready()).map_err(|error| unproven(&error, &name))?;
         }
     }
-    insist!(order.poll_ready(&PATIENCE)).map(|_| ()).map_err(failed)
+    Ok(())
 }
 
 /// Some authorities look at once, and say what they saw in place of the challenge.

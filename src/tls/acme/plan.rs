@@ -67,6 +67,8 @@ pub(super) struct Plan {
     order: Option<OrderRecord>,
     /// Whether an attempt was begun and has not come to an end: a process that finds this was broken off.
     is_underway: bool,
+    /// How often it was written down: the same plan at another time is another one.
+    turn: u64,
 }
 
 /// An order at the authority. `Debug` does not show the key.
@@ -91,7 +93,12 @@ impl Plan {
         if self.directory == directory && self.names == names {
             return self;
         }
-        Self { directory: directory.to_owned(), names, worked: self.worked, ..Self::default() }
+        Self { directory: directory.to_owned(), names, worked: self.worked, turn: self.turn, ..Self::default() }
+    }
+
+    /// Counts that it is written down.
+    pub(super) fn turn(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
     }
 
     /// From when on an attempt may be made, as seen at `now`.
@@ -179,6 +186,7 @@ impl Plan {
             names: std::mem::take(&mut self.names),
             worked,
             hurried_ms: self.hurried_ms,
+            turn: self.turn,
             ..Self::default()
         };
     }
@@ -186,6 +194,11 @@ impl Plan {
     /// Whether nothing is being waited for.
     pub(super) fn is_clear(&self) -> bool {
         self.failures == 0 && self.order.is_none()
+    }
+
+    /// Whether somebody is making an attempt, or was broken off in it.
+    pub(super) fn is_underway(&self) -> bool {
+        self.is_underway
     }
 
     /// The way to prove names by, of those that can be gone.

@@ -9,7 +9,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Settings;
+use super::answers::Given;
 use super::plan::Way;
+use crate::store::Store;
 use crate::tls::Certificates;
 use crate::tls::clock::{now_ms, readable};
 
@@ -22,12 +24,12 @@ pub(super) const CLOCK_OFF_MAX_MS: i64 = 3_600_000;
 /// 2026-01-01.
 const WRITTEN_MS: i64 = 1_767_225_600_000;
 
-/// Looks whether every name resolves, and whether this server answers there.
+/// Looks whether every name resolves, and whether this server answers there, be it by another node.
 ///
 /// # Errors
 /// When a name does not resolve, or the clock cannot be right: in words. That nobody answers is only a warning, since a host behind an address
 /// translation often cannot reach itself.
-pub(super) async fn look(settings: &Settings, certificates: &Certificates) -> Result<(), String> {
+pub(super) async fn look(settings: &Settings, store: &Store, certificates: &Certificates) -> Result<(), String> {
     sane(now_ms())?;
     let mut found = Vec::new();
     for name in &settings.names {
@@ -41,9 +43,16 @@ pub(super) async fn look(settings: &Settings, certificates: &Certificates) -> Re
             None => return Err(unresolved(name, "it has no address")),
         }
     }
+    let by_http = settings.ways.contains(&Way::Http);
+    let (token, text) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+    let mut given = Given::new(Way::Http);
+    if by_http {
+        given.add("", &token, &text);
+        given.give(store, certificates).await.map_err(|error| format!("{error:#}"))?;
+    }
     for (name, address) in found {
-        let reached = match settings.ways.contains(&Way::Http) {
-            true => asks_itself(name, address, certificates).await,
+        let reached = match by_http {
+            true => asks_itself(name, address, &token, &text).await,
             false => connects(SocketAddr::new(address.ip(), 443)).await,
         };
         if let Err(cause) = reached {
@@ -55,6 +64,9 @@ pub(super) async fn look(settings: &Settings, certificates: &Certificates) -> Re
                  look at the name's DNS record, at the firewall, and at the forwarding of ports 80 and 443"
             );
         }
+    }
+    if by_http {
+        given.take_back(store, certificates).await;
     }
     Ok(())
 }
@@ -84,10 +96,8 @@ fn unresolved(name: &str, cause: &str) -> String {
     )
 }
 
-/// Asks for an answer that only this process knows, as the authority will.
-async fn asks_itself(name: &str, address: SocketAddr, certificates: &Certificates) -> Result<(), String> {
-    let (token, text) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
-    certificates.answer_http(&token, &text);
+/// Asks for an answer that only this service knows, as the authority will.
+async fn asks_itself(name: &str, address: SocketAddr, token: &str, text: &str) -> Result<(), String> {
     let asked = timeout(TIME_MAX, async {
         let mut stream = TcpStream::connect(address).await?;
         let request =
@@ -98,9 +108,8 @@ async fn asks_itself(name: &str, address: SocketAddr, certificates: &Certificate
         Ok::<_, std::io::Error>(answer)
     })
     .await;
-    certificates.forget_answers();
     match asked {
-        Ok(Ok(answer)) if String::from_utf8_lossy(&answer).contains(&text) => Ok(()),
+        Ok(Ok(answer)) if String::from_utf8_lossy(&answer).contains(text) => Ok(()),
         Ok(Ok(_)) => Err("somebody else answers there on port 80".into()),
         Ok(Err(error)) => Err(format!("port 80: {error}")),
         Err(_) => Err("port 80: no answer".into()),

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 import { soon } from './waiting.mjs';
 
@@ -64,6 +65,14 @@ export class Server {
       child.once('exit', () => reject(new Error(`the server ended at once:\n${this.#log}`)));
     });
     this.url = await soon(ready, 'the line "ready"');
+  }
+
+  /** Takes away a table without which nothing can be written, or gives it back. */
+  async storeIsAway(away) {
+    const [from, to] = away ? ['change', 'change_away'] : ['change_away', 'change'];
+    const rename = 'import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=20).execute(sys.argv[2])';
+    const file = join(this.#data, 'sarangbang.db');
+    await promisify(execFile)('python3', ['-c', rename, file, `ALTER TABLE ${from} RENAME TO ${to}`]);
   }
 
   /** As a power cut would end it. */

@@ -5,6 +5,7 @@ pub(crate) mod ca;
 mod client;
 pub(crate) mod fake;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod scrape;
 pub(crate) mod secure;
 mod server;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use sarangbang::auth::{Passwords, Tokens};
 use sarangbang::chat::{Limits, Locale, Name, Role, Room, RoomId};
-use sarangbang::store::sqlite::{Mode, Settings, Sqlite};
+use sarangbang::store::Mode;
+use sarangbang::store::sqlite::{Settings, Sqlite};
 use sarangbang::store::{NewAccount, Secret, Store};
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};

@@ -112,6 +112,7 @@ const ko = {
   outgoing: {
     pending: '보내는 중',
     waiting: '연결되면 보내요',
+    unstored: '아직 보내지 못했어요',
     failed: '보내지 못했어요',
     retry: '다시 보내기',
     discard: '지우기',
@@ -121,6 +122,7 @@ const ko = {
     connecting: '연결하는 중…',
     lost: '연결이 끊겼어요. 다시 연결하는 중…',
     now: '지금 연결',
+    away: '지금은 메시지를 저장할 수 없어요. 쓰신 글은 여기 두었다가, 저장할 수 있게 되면 바로 보낼게요.',
   },
   guest: {
     title: '아직 대화에 참여할 수 없어요',
@@ -267,6 +269,7 @@ const en: Words = {
   outgoing: {
     pending: 'Sending',
     waiting: 'Will be sent',
+    unstored: 'Not sent yet',
     failed: 'Not sent',
     retry: 'Send again',
     discard: 'Delete',
@@ -276,6 +279,7 @@ const en: Words = {
     connecting: 'Connecting…',
     lost: 'Connection lost. Reconnecting…',
     now: 'Connect now',
+    away: 'Messages cannot be stored right now. What you write stays here and is sent as soon as they can.',
   },
   guest: {
     title: 'You cannot talk here yet',

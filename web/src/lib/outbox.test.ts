@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  UNDERWAY_MAX, add, discard, disconnected, inRoom, next, refused, restore, retry, seen, sent, settle, stored,
+  UNDERWAY_MAX, add, discard, disconnected, held, inRoom, next, refused, restore, retry, seen, sent, settle, stored,
   type Outbox,
 } from './outbox';
 import type { Entry } from './types';
@@ -46,6 +46,13 @@ describe('the outbox', () => {
     expect(next(again)?.id).toBe('a');
     expect(again[0]).not.toHaveProperty('code');
     expect(discard(box, 'a')).toEqual([]);
+  });
+
+  it('keeps what could not be stored for now, in its place and under its id', () => {
+    const box = sent(sent(write(write(write([], 'a'), 'b'), 'c'), 'a'), 'b');
+    expect(states(held(held(box, 'b'), 'a'))).toEqual(['a:waiting', 'b:waiting', 'c:waiting']);
+    expect(next(held(box, 'a'))?.id).toBe('a');
+    expect(states(held(stored(box, 'a'), 'a'))[0]).toBe('a:stored');
   });
 
   it('does not fail a message that the server already has', () => {

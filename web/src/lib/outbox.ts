@@ -52,6 +52,11 @@ export function refused(outbox: Outbox, id: string, code: string, limit?: number
   });
 }
 
+/** It could not be stored for now: it keeps its place, and is sent again with the same id. */
+export function held(outbox: Outbox, id: string): Outbox {
+  return outbox.map((m) => (m.id === id && m.state === 'sent' ? { ...m, state: 'waiting' as const } : m));
+}
+
 /** Once more, under the same id and in the same place. */
 export function retry(outbox: Outbox, id: string): Outbox {
   return outbox.map((m) => {

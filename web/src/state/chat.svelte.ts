@@ -19,6 +19,11 @@ export class Chat {
   /** The connection was there and is not coming back at once. */
   lost = $state(false);
   room = $state.raw<OpenRoom | null>(null);
+  /** Nothing can be stored now: the server says so, or could not do it. */
+  away = $derived.by(() => this.#storeAway || this.post.unstored);
+  #storeAway = $state(false);
+  /** What was said since the queue was subscribed to last. */
+  #toldAway = false;
   #connection: Connection;
   #onEnd: (why: 'signed_out' | 'guest') => void;
   #tell: ReturnType<typeof setTimeout> | undefined;
@@ -36,6 +41,12 @@ export class Chat {
     this.#connection.subscribe({
       id: 'errors',
       destination: '/user/queue/errors',
+      headers: () => {
+        this.#toldAway = false;
+        return {};
+      },
+      // Before its receipt the server has said whether its store is away.
+      onReady: () => (this.#storeAway = this.#toldAway),
       onBody: (body) => body && this.#refused(body as Refusal),
     });
     this.post = new Post(me, this.#connection, tokens);
@@ -102,6 +113,11 @@ export class Chat {
   }
 
   #refused(refusal: Refusal): void {
+    if (refusal.code === 'store_away' || refusal.code === 'store_back') {
+      this.#storeAway = this.#toldAway = refusal.code === 'store_away';
+      if (!this.#storeAway) this.post.resume();
+      return;
+    }
     if (this.post.refused(refusal)) return;
     if (this.room?.refused(refusal)) return;
     if (refusal.receipt !== undefined) this.#connection.again(refusal.receipt);

@@ -11,7 +11,7 @@ const FOLDER: &str = "SARANGBANG_TEST_FOLDER";
 #[ignore = "a part of another test"]
 async fn talks_until_it_is_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let store = open(Path::new(&folder), Mode::Serve, &settings(), &Arc::default()).unwrap();
+    let store = open(Path::new(&folder), Mode::Serve, &file_settings(&Settings::default()), &Arc::default()).unwrap();
     let room = store.create_room("x".parse().unwrap()).await.unwrap().id;
     settled(store.enter(room, name("a"), LeaseId(1), None)).await.unwrap();
     settled(store.enter(room, name("b"), LeaseId(2), None)).await.unwrap();
@@ -38,7 +38,7 @@ async fn what_was_acknowledged_survives_a_kill_and_the_dead_have_left() {
     acknowledged = offsets.last().unwrap_or(acknowledged);
     child.wait().unwrap();
 
-    let store = open(folder.path(), Mode::Serve, &settings(), &Arc::default()).unwrap();
+    let store = open(folder.path(), Mode::Serve, &file_settings(&Settings::default()), &Arc::default()).unwrap();
     let room = store.rooms().await.unwrap().remove(0);
     assert_eq!(room.user_count, 0);
     let entries = store.read(room.id, 0, usize::MAX, usize::MAX).await.unwrap().entries;

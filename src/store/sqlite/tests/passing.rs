@@ -1,6 +1,5 @@
 use super::trouble::{disk_is_full, is_unavailable};
 use super::*;
-use crate::chat::Kind;
 use crate::store::{Event, StoreError};
 
 /// Everything that is told, from now on.
@@ -38,7 +37,7 @@ fn version(beside: &rusqlite::Connection) -> i64 {
 }
 
 fn beside(house: &House) -> rusqlite::Connection {
-    rusqlite::Connection::open(house.folder.path().join("sarangbang.db")).unwrap()
+    rusqlite::Connection::open(house.folder().join("sarangbang.db")).unwrap()
 }
 
 async fn said_by(house: &House, room: RoomId, who: &str, id: &str) -> Result<Appended> {
@@ -46,43 +45,13 @@ async fn said_by(house: &House, room: RoomId, who: &str, id: &str) -> Result<App
 }
 
 #[tokio::test]
-async fn coming_speaking_and_going_have_one_order_with_counts() {
-    let house = House::new();
-    let heard = listen(&house);
-    let room = house.passing_room().await;
-    let a = house.entering(room, "a", 1);
-    let first = house.store.append(draft(room, "a", "one", None));
-    let b = house.entering(room, "b", 2);
-    let second_tab = house.entering(room, "b", 3);
-    let second = house.store.append(draft(room, "b", "two", Some("my-id")));
-    house.leave(room, "a", 1);
-    let third = house.store.append(draft(room, "b", "three", None));
-    let entered = |last, announced, user_count| {
-        Ok(Entered { last, first: last + 1, announced, user_count, history: History::Off })
-    };
-    assert_eq!((settled(a).await, settled(first).await), (entered(1, true, 1), new(2)));
-    assert_eq!((settled(b).await, settled(second_tab).await), (entered(3, true, 2), entered(3, false, 2)));
-    assert_eq!((settled(second).await, settled(third).await), (new(4), new(6)));
-    let told = told(&heard, room, 6).await;
-    assert_eq!(offsets(&told), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(counts(&told), [1, 1, 2, 2, 1, 1]);
-    let kinds: Vec<_> = told.iter().map(|entry| entry.kind).collect();
-    assert_eq!(kinds, [Kind::Enter, Kind::Talk, Kind::Enter, Kind::Talk, Kind::Quit, Kind::Talk]);
-    assert_eq!((&*told[3].id, &*told[3].message, &*told[3].sender), ("my-id", "two", "b"));
-    assert_eq!((&*told[5].id, &*told[4].sender), (&*format!("{room}-6"), "[알림]"));
-    assert!(told.is_sorted_by_key(|entry| entry.sent_at));
-    let now = house.store.room(room).await.unwrap().unwrap();
-    assert_eq!((now.last_offset, now.last_at, now.user_count, now.history), (6, told[5].sent_at, 1, History::Off));
-}
-
-#[tokio::test]
 async fn speaking_writes_nothing_and_there_is_nothing_to_read() {
-    let house = House::new();
+    let house = house().await;
     let (room, other) = (house.passing_room().await, house.room().await);
     house.say(other, "a", "kept").await.unwrap();
     house.enter(room, "a", 1).await.unwrap();
     // The sweep writes nothing either, as nothing is old; it has a transaction all the same.
-    let (file, log) = (beside(&house), house.folder.path().join("sarangbang.db-wal"));
+    let (file, log) = (beside(&house), house.folder().join("sarangbang.db-wal"));
     let before = (version(&file), std::fs::metadata(&log).unwrap().len());
     for n in 0..500 {
         assert_eq!(house.say(room, "a", "one secret").await, Ok(n + 2));
@@ -97,21 +66,21 @@ async fn speaking_writes_nothing_and_there_is_nothing_to_read() {
     }
     house.store.close().await;
     for name in ["sarangbang.db", "sarangbang.db-wal"] {
-        let bytes = std::fs::read(house.folder.path().join(name)).unwrap_or_default();
+        let bytes = std::fs::read(house.folder().join(name)).unwrap_or_default();
         assert!(memchr::memmem::find(&bytes, b"one secret").is_none(), "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_server_that_ends_in_order_goes_on_where_it_was_and_one_that_is_killed_behind_its_block() {
-    let mut house = House::new();
+    let mut house = house().await;
     let room = house.passing_room().await;
     house.enter(room, "a", 1).await.unwrap();
     assert_eq!(house.say(room, "a", "x").await, Ok(2));
     // What a kill would leave: a copy of the files while the server runs.
     let killed = tempfile::tempdir().unwrap();
     for name in ["sarangbang.db", "sarangbang.db-wal"] {
-        std::fs::copy(house.folder.path().join(name), killed.path().join(name)).unwrap();
+        std::fs::copy(house.folder().join(name), killed.path().join(name)).unwrap();
     }
     house.restart().await;
     let after = |last| settled(house.store.enter(room, name("a"), LeaseId(2), Some(last)));
@@ -120,7 +89,7 @@ async fn a_server_that_ends_in_order_goes_on_where_it_was_and_one_that_is_killed
     assert_eq!((back.last, back.announced, back.user_count), (3, true, 1), "the dead have left without a word");
     assert_eq!(house.say(room, "a", "x").await, Ok(4));
 
-    let store = open(killed.path(), Mode::Serve, &house.settings, &house.clocks).unwrap();
+    let store = open(killed.path(), Mode::Serve, &file_settings(&house.settings), &house.clocks).unwrap();
     let resumed = settled(store.enter(room, name("b"), LeaseId(1), Some(2))).await.unwrap();
     assert_eq!(resumed.user_count, 1);
     assert!(resumed.last > 1 << 16, "{resumed:?}");
@@ -130,7 +99,7 @@ async fn a_server_that_ends_in_order_goes_on_where_it_was_and_one_that_is_killed
 
 #[tokio::test]
 async fn more_than_a_block_of_offsets_is_given_out_without_a_hole() {
-    let house = House::with(Settings { queue_max: 100_000, ..settings() });
+    let house = House::alone(On::Sqlite, Settings { queue_max: 100_000, ..Settings::default() }).await;
     let room = house.passing_room().await;
     let groups: Vec<_> = (0..2_200).map(|_| house.store.append_all(vec![draft(room, "a", "x", None); 32])).collect();
     let mut last = 0;
@@ -145,7 +114,7 @@ async fn more_than_a_block_of_offsets_is_given_out_without_a_hole() {
 
 #[tokio::test]
 async fn a_message_sent_twice_is_answered_with_its_first_offset_until_the_server_ends() {
-    let mut house = House::new();
+    let mut house = house().await;
     let (room, other) = (house.passing_room().await, house.passing_room().await);
     let again = Ok(Appended { offset: 1, duplicate: true });
     assert_eq!((said_by(&house, room, "a", "1").await, said_by(&house, room, "a", "1").await), (new(1), again));
@@ -157,7 +126,7 @@ async fn a_message_sent_twice_is_answered_with_its_first_offset_until_the_server
 
 #[tokio::test]
 async fn a_full_disk_stops_nobody_who_speaks_where_nothing_is_kept() {
-    let house = House::new();
+    let house = house().await;
     let heard = listen(&house);
     let (room, kept) = (house.passing_room().await, house.room().await);
     house.enter(room, "a", 1).await.unwrap();
@@ -186,14 +155,14 @@ async fn a_full_disk_stops_nobody_who_speaks_where_nothing_is_kept() {
     assert_eq!(counts(&told), [1, 1, 1, 1, 1, 0]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_command_that_fails_by_itself_takes_no_offset_in_a_room_without_a_history() {
-    let house = House::new();
+    let house = house().await;
     let (room, broken) = (house.passing_room().await, house.room().await);
     house.say(broken, "a", "x").await.unwrap();
     let poison = "INSERT INTO entry SELECT place + 1, kind, sender, message, user_count, id, sent_at FROM entry";
-    house.store.change(|file, _| Ok(file.execute(poison, [])?)).await.unwrap();
-    let busy = house.hold();
+    house.file().change(|file, _| Ok(file.execute(poison, [])?)).await.unwrap();
+    let busy = house.hold().await;
     let entering = house.entering(room, "a", 1);
     let lost = house.store.append_all(vec![draft(room, "a", "lost", Some("1")), draft(broken, "a", "lost", None)]);
     let after = house.store.append(draft(room, "a", "after", Some("1")));
@@ -205,37 +174,9 @@ async fn a_command_that_fails_by_itself_takes_no_offset_in_a_room_without_a_hist
 }
 
 #[tokio::test]
-async fn rooms_are_renamed_and_deleted_as_ever_and_by_the_command_line_beside_the_server_too() {
-    let house = House::new();
-    let mut tail = house.store.tail().unwrap();
-    let (room, admin) = (house.passing_room().await, house.admin());
-    house.enter(room, "a", 1).await.unwrap();
-    house.say(room, "a", "x").await.unwrap();
-    let renamed = house.store.rename_room(room, "other".parse().unwrap()).await.unwrap();
-    assert_eq!((renamed.last_offset, renamed.history), (2, History::Off));
-    let beside = admin.create_room_with("beside".parse().unwrap(), History::Off).await.unwrap();
-    assert_eq!(house.say(beside.id, "a", "x").await, Ok(1));
-    assert_eq!(house.all(beside.id).await.history, History::Off);
-    let newest_first: Vec<_> = house.store.rooms().await.unwrap().into_iter().map(|room| room.id).collect();
-    assert_eq!(newest_first, [beside.id, room]);
-
-    house.store.delete_room(room).await.unwrap();
-    assert_eq!(house.say(room, "a", "x").await, Err(StoreError::RoomUnknown));
-    assert_eq!(house.store.read(room, 0, 1, 1).await.unwrap_err(), StoreError::RoomUnknown);
-    admin.delete_room(beside.id).await.unwrap();
-    loop {
-        let events = tail.next().await.unwrap();
-        if events.iter().any(|event| matches!(event, Event::RoomDeleted(id) if *id == beside.id)) {
-            break;
-        }
-    }
-    assert_eq!(house.say(beside.id, "a", "x").await, Err(StoreError::RoomUnknown));
-    assert_eq!(house.enter(beside.id, "a", 2).await, Err(StoreError::RoomUnknown));
-}
-
-#[tokio::test]
 async fn retention_and_the_look_for_damage_have_nothing_to_do_there() {
-    let house = House::with(Settings { keep_entries: Some(1), keep_days: Some(1), ..settings() });
+    let house =
+        House::alone(On::Sqlite, Settings { keep_entries: Some(1), keep_days: Some(1), ..Settings::default() }).await;
     let (room, kept) = (house.passing_room().await, house.room().await);
     for _ in 0..20 {
         house.say(kept, "a", "x").await.unwrap();

@@ -15,26 +15,26 @@ const DOUBT_MS: i64 = HOUR_MS;
 
 /// What a clock showed and when, by the other clock. Both in milliseconds.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(in crate::store) struct Moment {
     /// Since some fixed point, and never set.
-    pub(super) steady: i64,
+    pub(in crate::store) steady: i64,
     /// Since the Unix epoch.
-    pub(super) wall: i64,
+    pub(in crate::store) wall: i64,
 }
 
 /// The last moment that was believed, and since when none is.
-pub(super) struct Doubt {
+pub(in crate::store) struct Doubt {
     believed: Moment,
     since: Option<i64>,
 }
 
 impl Doubt {
-    pub(super) const fn new(now: Moment) -> Self {
+    pub(in crate::store) const fn new(now: Moment) -> Self {
         Self { believed: now, since: None }
     }
 
     /// Whether the wall clock may be followed.
-    pub(super) fn allows(&mut self, now: Moment) -> bool {
+    pub(in crate::store) fn allows(&mut self, now: Moment) -> bool {
         let passed = now.steady.saturating_sub(self.believed.steady);
         let jump = now.wall.saturating_sub(self.believed.wall).saturating_sub(passed);
         if jump > JUMP_MAX_MS {

@@ -1,9 +1,10 @@
+//! Any order of coming, going and speaking, held against a model of two rooms.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::Kind;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -75,9 +76,9 @@ enum Answer {
     Appended(Pending<Appended>, Appended),
 }
 
-/// Asks for everything at once, then compares every answer and both logs; at last the server ends.
-async fn compare(steps: Vec<Step>) {
-    let mut house = House::new();
+/// Asks for everything at once, then compares every answer and both logs; at last everybody goes.
+async fn compare(on: On, steps: Vec<Step>) {
+    let mut house = House::new(on).await;
     let rooms = [house.room().await, house.room().await];
     let mut models = [Model::default(), Model::default()];
     let mut answers = Vec::new();
@@ -104,7 +105,11 @@ async fn compare(steps: Vec<Step>) {
             Answer::Appended(asked, expected) => assert_eq!(settled(asked).await, Ok(expected)),
         }
     }
-    house.restart().await;
+    let mut here = Vec::new();
+    for (room, model) in rooms.iter().zip(&models) {
+        here.extend(model.leases.iter().map(|(who, lease)| (*room, PEOPLE[*who], *lease)));
+    }
+    house.end(here).await;
     for (room, mut model) in rooms.into_iter().zip(models) {
         while let Some((who, lease)) = model.leases.first().copied() {
             model.leave(who, lease);
@@ -115,13 +120,28 @@ async fn compare(steps: Vec<Step>) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
-    #[test]
-    fn any_order_of_coming_going_and_speaking_gives_the_answers_and_the_log_of_the_model(
-        steps in proptest::collection::vec(step(), 0..120)
-    ) {
+/// The cases of one store, with what is on it.
+fn agree(on: On) {
+    let config = ProptestConfig { cases: 32, ..ProptestConfig::with_source_file(file!()) };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let agreed = runner.run(&proptest::collection::vec(step(), 0..120), |steps| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(compare(steps));
+        runtime.block_on(compare(on, steps));
+        Ok(())
+    });
+    agreed.unwrap();
+}
+
+mod sqlite {
+    #[test]
+    fn any_order_of_coming_going_and_speaking_gives_the_answers_and_the_log_of_the_model() {
+        super::agree(super::On::Sqlite);
+    }
+}
+
+mod redis {
+    #[test]
+    fn any_order_of_coming_going_and_speaking_gives_the_answers_and_the_log_of_the_model() {
+        super::agree(super::On::Redis);
     }
 }
