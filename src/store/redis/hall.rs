@@ -100,7 +100,7 @@ impl Hall {
 
     /// Asks for a turn until it is answered, or the time is over. The error says what is known of it.
     pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Vec<Option<Vec<Vec<i64>>>>, String> {
-        let number = self.turns.fetch_add(1, Ordering::Relaxed).to_string();
+        let number = if request.is_aside { 0 } else { self.turns.fetch_add(1, Ordering::Relaxed) }.to_string();
         let mut doubt = None;
         let began = Instant::now();
         let over = |doubt: Option<String>| match doubt {
@@ -139,6 +139,8 @@ impl Hall {
                         self.stirred.lock().extend(request.rooms);
                         return Ok(rooms);
                     }
+                    // Its lane waits for it, so this cannot be.
+                    Some(Answer::Late) => return Err("the turn came too late; nothing was stored".into()),
                     Some(Answer::Lapsed) => self.owner.has_lapsed(owned_until),
                     None => return Err("Redis answered something else than was asked".into()),
                 },
@@ -184,6 +186,11 @@ impl Hall {
         if let Some(leases) = self.here.lock().get_mut(&claim.room) {
             leases.remove(&claim.lease);
         }
+    }
+
+    /// Whether a lease is held, or has been asked for.
+    pub(super) fn holds(&self, room: RoomId, lease: LeaseId) -> bool {
+        self.here.lock().get(&room).is_some_and(|leases| leases.contains_key(&lease))
     }
 
     /// Everybody who is here.

@@ -20,7 +20,7 @@ use super::hall::Hall;
 use super::link::Link;
 use super::request::{Act, Request};
 use super::turns::Message;
-use crate::chat::{Name, RoomId};
+use crate::chat::{LeaseId, Name, RoomId};
 use crate::store::{Result, StoreError};
 
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/renew.lua")));
@@ -150,7 +150,12 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
                 epoch = known;
                 let was_new = std::mem::take(&mut is_new);
                 hall.note(None);
+                let before = hall.owner.standing.borrow().connection;
                 hall.owner.standing.send_modify(|standing| (standing.until, standing.connection) = (until, connection));
+                // What this Redis was told last it may have lost: a restart, a failover.
+                if before != 0 && before != connection && !was_new {
+                    tokio::spawn(agree(Arc::clone(&hall), turns.clone()));
+                }
                 if was_new {
                     let _ = turns.send(Message::Again);
                 }
@@ -193,6 +198,23 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
     }
 }
 
+/// Brings the leases in Redis to what they are here: those that are missing are taken again, and nobody hears of those
+/// that were not; those that were given back are ended.
+async fn agree(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>) {
+    let _ = turns.send(Message::Again);
+    let name = Arc::clone(&hall.owner.standing.borrow().name);
+    let owned = hall.link.keys().of_all(&format!("owned:{name}"));
+    let Ok((rooms,)) = hall.link.read::<(Vec<String>,)>(redis::pipe().cmd("SMEMBERS").arg(&owned)).await else {
+        return;
+    };
+    for room in rooms.iter().filter_map(|room| room.parse().ok()) {
+        let is_over = |lease: u64| !hall.holds(room, LeaseId(lease));
+        if let Err(cause) = end_in_room(&hall, room, &name, &is_over).await {
+            tracing::debug!(%cause, "leases that Redis may have of old cannot be ended now");
+        }
+    }
+}
+
 async fn renew(hall: &Hall, rhythm: Rhythm, epoch: &str, is_new: bool) -> Result<(i64, i64, String)> {
     let keys = [hall.link.keys().of_all("owners"), hall.link.keys().of_all("epoch")];
     let name = Arc::clone(&hall.owner.standing.borrow().name);
@@ -227,7 +249,7 @@ async fn end_lapsed(hall: &Hall, rhythm: Rhythm) -> Result<()> {
         let owned = hall.link.keys().of_all(&format!("owned:{owner}"));
         let (rooms,): (Vec<String>,) = hall.link.read(redis::pipe().cmd("SMEMBERS").arg(&owned)).await?;
         let rooms: Vec<RoomId> = rooms.iter().filter_map(|room| room.parse().ok()).collect();
-        let ends: Vec<_> = rooms.into_iter().map(|room| end_in_room(hall, room, &owner)).collect();
+        let ends: Vec<_> = rooms.into_iter().map(|room| end_in_room(hall, room, &owner, &|_| true)).collect();
         let ended: Vec<Result<usize>> =
             futures_util::stream::iter(ends).buffer_unordered(ROOMS_AT_ONCE).collect().await;
         let leases = ended.into_iter().sum::<Result<usize>>()?;
@@ -241,11 +263,13 @@ async fn end_lapsed(hall: &Hall, rhythm: Rhythm) -> Result<()> {
     Ok(())
 }
 
-/// Ends an owner's leases in one room, and answers how many.
-async fn end_in_room(hall: &Hall, room: RoomId, owner: &str) -> Result<usize> {
+/// Ends those of an owner's leases in one room that are over, and answers how many.
+async fn end_in_room(hall: &Hall, room: RoomId, owner: &str, is_over: &(dyn Fn(u64) -> bool + Sync)) -> Result<usize> {
     let people = hall.link.keys().of_room(room).people;
     let (people,): (HashMap<String, String>,) = hall.link.read(redis::pipe().cmd("HGETALL").arg(people)).await?;
-    let theirs = |lease: &&str| lease.split_once(':').is_some_and(|(of, _)| of == owner);
+    let theirs = |lease: &&str| {
+        lease.split_once(':').is_some_and(|(of, number)| of == owner && number.parse().is_ok_and(is_over))
+    };
     let leases: Vec<(Name, String)> = people
         .iter()
         .filter_map(|(name, leases)| Some((name.parse::<Name>().ok()?, leases)))
@@ -257,7 +281,7 @@ async fn end_in_room(hall: &Hall, room: RoomId, owner: &str) -> Result<usize> {
     let acts = |_: RoomId, _: &str| {
         leases.iter().map(|(name, lease)| Act::leave(name, lease, hall.locale())).collect::<Vec<_>>()
     };
-    let request = Request { rooms: &[room], acts: &acts, enters: false, is_joint: false };
+    let request = Request { rooms: &[room], acts: &acts, enters: false, is_joint: false, is_aside: true };
     let ended = hall.ask(&request, Instant::now() + ENDING_MAX).await;
     ended.map(|_| leases.len()).map_err(StoreError::Unavailable)
 }

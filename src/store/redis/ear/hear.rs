@@ -105,14 +105,15 @@ impl Ear {
 
     /// Reads from the log what was missed.
     pub(super) async fn catch_up(&mut self) {
-        let rooms = std::mem::take(&mut self.behind);
-        let reads = rooms.into_iter().filter_map(|room| {
+        let mut rooms = std::mem::take(&mut self.behind);
+        let reads = rooms.iter().copied().filter_map(|room| {
             let next = self.rooms.get(&room)?.next?;
             let hall = Arc::clone(&self.hall);
             Some(async move { (room, next, missed(&hall, room, next).await) })
         });
         let mut reads = futures_util::stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(ROOMS_AT_ONCE);
         while let Some((room, next, read)) = reads.next().await {
+            rooms.remove(&room);
             match read {
                 Ok((entries, is_all)) => {
                     let events: Vec<Event> = entries.iter().map(|entry| Event::Entry(Arc::clone(entry))).collect();
@@ -129,8 +130,10 @@ impl Ear {
                 Err(StoreError::RoomUnknown) => {}
                 Err(cause) => {
                     tracing::debug!(%room, next, %cause, "what was missed cannot be read now");
+                    // Nor can the others, each of which would wait for it.
                     self.behind.insert(room);
-                    sleep(TICK).await;
+                    self.behind.extend(rooms);
+                    return sleep(TICK).await;
                 }
             }
         }
@@ -144,7 +147,8 @@ async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>
     let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
     if slice.last < next - 1 {
         tracing::warn!(%room, from = slice.last + 1, to = next - 1, "Redis has lost entries that were acknowledged");
-        let request = Request { rooms: &[room], acts: &|_, _| Vec::new(), enters: false, is_joint: false };
+        let request =
+            Request { rooms: &[room], acts: &|_, _| Vec::new(), enters: false, is_joint: false, is_aside: true };
         let end = Instant::now() + hall.link.wait_max();
         hall.ask(&request, end).await.map_err(StoreError::Unavailable)?;
     }
