@@ -21,6 +21,7 @@ mod error;
 mod examine;
 mod fault;
 mod folder;
+mod heads;
 mod health;
 mod inquiries;
 mod kept;
