@@ -43,6 +43,7 @@ mod changes;
 mod check;
 mod claims;
 mod command;
+mod copy;
 mod dial;
 mod ear;
 mod entries;
