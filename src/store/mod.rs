@@ -15,6 +15,7 @@ mod asked;
 pub mod copy;
 mod doubt;
 mod error;
+mod logged;
 mod meters;
 mod queue;
 pub mod redis;

@@ -136,7 +136,7 @@ fn fresh_name() -> Arc<str> {
     Uuid::new_v4().simple().to_string().into()
 }
 
-/// Keeps the owner's time renewed, for as long as it is polled. The first renewal is told by `held`.
+/// Keeps the owner's time renewed, for as long as it is polled.
 pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>) {
     let rhythm = Rhythm::of(hall.settings.lease);
     let mut epoch = String::new();
