@@ -79,7 +79,8 @@ impl Connection {
             Settled::SaidAll { answer: Err(error), commit, .. } => {
                 self.session.refuse(&refusal_of(&error).receipt(commit))
             }
-            Settled::Entered { answer: Ok(entered), key, start, receipt, .. } => {
+            Settled::Entered { answer: Ok(entered), key, room, start, receipt } => {
+                let start = self.edge.node.beginning(room, start, &entered).await;
                 let membership = self.members.get(key);
                 let gap = membership.and_then(|held| self.edge.node.entered(held, &self.outbox, &entered, start));
                 let slot = membership.map(Membership::slot).filter(|_| self.outbox.is_idle());

@@ -13,7 +13,7 @@ use super::OpenError;
 const APPLICATION_ID: i64 = 0x5352_4e47;
 
 /// Step n leads from version n to n + 1.
-const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING, BEHIND];
+const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING, BEHIND, MISSING];
 
 const FIRST: &str = "
 -- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
@@ -131,6 +131,22 @@ ALTER TABLE room ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
 
 -- The rooms as they are. Where no entry is left, the row was brought up to date before the last one went.
 CREATE VIEW room_now AS SELECT key, id, name, created_at, first_offset, history, behind,
+    iif(behind, max(last_offset, coalesce(68719476735 &
+        (SELECT max(place) FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735), 0)),
+        last_offset) AS last_offset,
+    iif(behind, coalesce(
+        (SELECT sent_at FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735
+         ORDER BY place DESC LIMIT 1), last_at),
+        last_at) AS last_at
+    FROM room;
+";
+
+const MISSING: &str = "
+-- Offsets from `first_offset` to `last_offset` that have no entry: what was lost behind a backup that was restored, or
+-- by a Redis. Retention counts entries, not offsets.
+ALTER TABLE room ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+DROP VIEW room_now;
+CREATE VIEW room_now AS SELECT key, id, name, created_at, first_offset, history, behind, missing,
     iif(behind, max(last_offset, coalesce(68719476735 &
         (SELECT max(place) FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735), 0)),
         last_offset) AS last_offset,
