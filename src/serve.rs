@@ -27,8 +27,7 @@ use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
 use crate::node::{Closing, Node, pump, tell_reach, tell_rooms};
 use crate::ops::{self, Metrics};
-use crate::store::Mode;
-use crate::store::Store;
+use crate::store::{Mode, Store, backup};
 use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.
@@ -153,6 +152,7 @@ fn operate(
     let registry = metrics.registry();
     edge.node.register(registry);
     edge.store.register(registry);
+    backup::register(registry, &edge.config.data);
     edge.meters.register(registry);
     door.register(registry);
     if let Some(tls) = tls {

@@ -7,6 +7,7 @@
 
 mod anybody;
 mod ask;
+mod backup;
 mod bench;
 mod check;
 mod doctor;
@@ -15,6 +16,7 @@ mod look;
 mod output;
 mod peek;
 mod place;
+mod restore;
 mod room;
 mod serve;
 mod setup;
@@ -64,6 +66,8 @@ enum Verb {
     Room(room::Room),
     Token(token::Token),
     Store(store::StoreVerb),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Check(check::Check),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -88,6 +92,8 @@ impl Cli {
             Verb::Room(verb) => verb.run(&self.place).await.map(done),
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
             Verb::Store(verb) => verb.run(&self.place).await,
+            Verb::Backup(verb) => verb.run(&self.place).await.map(done),
+            Verb::Restore(verb) => verb.run(&self.place).await.map(done),
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
             Verb::Bench(verb) => verb.run(&self.place).await,

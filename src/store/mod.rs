@@ -12,6 +12,7 @@
 mod account;
 mod answer;
 mod asked;
+pub mod backup;
 pub mod copy;
 mod doubt;
 mod error;

@@ -14,8 +14,8 @@ use super::heads::{Head, Heads};
 use super::passing::Passing;
 use super::place::place;
 use super::rosters::Rosters;
-use super::upkeep::{self, Span};
 use super::row;
+use super::upkeep::{self, Span};
 use crate::chat::{Draft, Entry, History, Kind, Locale, MessageId, NOTICE_SENDER, RoomId};
 use crate::store::{Appended, Entered, Event, StoreError};
 

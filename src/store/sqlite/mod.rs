@@ -21,7 +21,8 @@ mod entries;
 mod error;
 mod examine;
 mod fault;
-mod folder;
+pub(in crate::store) mod folder;
+pub(in crate::store) mod gap;
 mod heads;
 mod health;
 mod inquiries;
@@ -40,6 +41,7 @@ mod rosters;
 mod row;
 mod schema;
 mod skipped;
+pub(in crate::store) mod snapshot;
 #[cfg(test)]
 pub(in crate::store) mod tests;
 mod upkeep;
@@ -140,7 +142,10 @@ impl Sqlite {
         let broken = |cause| OpenError::broken(&database, cause);
         let mut connection = connection::writer(&database, settings.durable).map_err(broken)?;
         match mode {
-            Mode::Serve | Mode::Admin => schema::migrate(&mut connection, &database)?,
+            Mode::Serve | Mode::Admin => {
+                snapshot::before_migration(&connection, &folder)?;
+                schema::migrate(&mut connection, &database)?;
+            }
             Mode::Look => schema::newest(&mut connection, &database)?,
         }
         if mode == Mode::Serve {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::OpenError;
+use super::{OpenError, snapshot};
 
 /// `SRNG`: how the file says whose it is.
 const APPLICATION_ID: i64 = 0x5352_4e47;
@@ -157,6 +157,11 @@ CREATE VIEW room_now AS SELECT key, id, name, created_at, first_offset, history,
     FROM room;
 ";
 
+/// The newest version.
+pub(super) const fn known() -> i64 {
+    STEPS.len() as i64
+}
+
 /// Brings the file to the newest version.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     for version in version(connection, path)?..STEPS.len() as i64 {
@@ -174,19 +179,25 @@ pub(super) fn newest(connection: &mut Connection, path: &Path) -> Result<(), Ope
 /// The version of the file, which is ours and no newer than what is known.
 fn version(connection: &mut Connection, path: &Path) -> Result<i64, OpenError> {
     let broken = |cause| OpenError::broken(path, cause);
-    let known = STEPS.len() as i64;
     // Looked at under the write lock: two processes may meet on a new file.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
-    let number = |pragma| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(broken);
+    let found = version_of(&transaction, path)?;
+    transaction.commit().map_err(broken)?;
+    Ok(found)
+}
+
+/// The version of the file as it is now, which is ours and no newer than what is known.
+pub(super) fn version_of(file: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let (known, broken) = (known(), |cause| OpenError::broken(path, cause));
+    let number = |pragma| file.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(broken);
     let found = number("user_version")?;
     let is_empty = number("schema_version")? == 0;
     if number("application_id")? != APPLICATION_ID && !is_empty {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+        return Err(OpenError::Newer { path: path.to_owned(), found, known, way_back: snapshot::way_back(path) });
     }
-    transaction.commit().map_err(broken)?;
     Ok(found)
 }
 

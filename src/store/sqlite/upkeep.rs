@@ -188,7 +188,9 @@ impl Span {
             return Ok(end.min(self.first + entries));
         }
         let found = file
-            .prepare_cached("SELECT place FROM entry WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT 1 OFFSET ?3")?
+            .prepare_cached(
+                "SELECT place FROM entry WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT 1 OFFSET ?3",
+            )?
             .query_row([place(self.key, self.first), place(self.key, self.last), entries.cast_signed()], |r| r.get(0))
             .optional()?;
         Ok(found.map_or(end, offset))
