@@ -6,6 +6,7 @@ mod support;
 mod acme;
 mod acme_nodes;
 mod away;
+mod backup;
 mod bench;
 mod chaos;
 mod cli;

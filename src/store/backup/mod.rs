@@ -86,3 +86,18 @@ async fn survey_of(folder: &Path, mut told: impl FnMut(Progress)) -> Result<copy
     store.close().await;
     survey
 }
+
+#[cfg(test)]
+pub(in crate::store) mod tests {
+    use super::*;
+
+    /// Writes a backup anew with one entry more in its manifest than there is.
+    pub(in crate::store) fn with_a_false_manifest(from: &Path, to: &Path) {
+        let (mut manifest, packed) = archive::look(from).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("db");
+        archive::unpack(from, &manifest, &packed, &database, |_| ()).unwrap();
+        manifest.holds.rooms[0].entries += 1;
+        archive::write(to, &manifest, &database, |_| ()).unwrap();
+    }
+}

@@ -212,6 +212,14 @@ fn step(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// Makes a file of an earlier version.
+#[cfg(test)]
+pub(super) fn migrate_to(connection: &mut Connection, version: i64) {
+    for version in 0..version {
+        assert!(step(connection, version).is_ok());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

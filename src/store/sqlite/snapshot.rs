@@ -147,3 +147,90 @@ pub(in crate::store) fn sync(path: &Path) -> std::io::Result<()> {
 pub(in crate::store) const fn mib(bytes: u64) -> u64 {
     bytes.div_ceil(1024 * 1024)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Mode;
+    use crate::store::sqlite::Sqlite;
+    use crate::store::tests::{Settings, file_settings};
+
+    /// A folder with a file of an older version.
+    fn older(with_room: bool) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = Connection::open(folder.path().join("sarangbang.db")).unwrap();
+        schema::migrate_to(&mut file, 5);
+        if with_room {
+            let room = "INSERT INTO room (id, name, created_at, last_at) VALUES (zeroblob(16), 'old', 5, 6)";
+            file.execute(room, []).unwrap();
+        }
+        folder
+    }
+
+    fn open(folder: &Path) -> Result<Sqlite, OpenError> {
+        Sqlite::open(folder, Mode::Admin, file_settings(&Settings::default()))
+    }
+
+    #[tokio::test]
+    async fn a_store_is_kept_as_it_was_before_its_schema_changes() {
+        let folder = older(true);
+        open(folder.path()).unwrap().close().await;
+        let copy = folder.path().join("before-schema-6.db");
+        assert_eq!(kept_copies(folder.path()), [(copy.clone(), 5)]);
+        assert_eq!(schema_of(&folder.path().join("sarangbang.db")).unwrap(), schema::known());
+        let names =
+            Connection::open(&copy).unwrap().query_row("SELECT name FROM room", [], |row| row.get::<_, String>(0));
+        assert_eq!(names.unwrap(), "old");
+        // Once is enough.
+        let made = std::fs::metadata(&copy).unwrap().modified().unwrap();
+        open(folder.path()).unwrap().close().await;
+        assert_eq!(std::fs::metadata(&copy).unwrap().modified().unwrap(), made);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the database and the copy");
+    }
+
+    #[tokio::test]
+    async fn of_a_store_that_holds_nothing_no_copy_is_kept() {
+        for folder in [older(false), tempfile::tempdir().unwrap()] {
+            open(folder.path()).unwrap().close().await;
+            assert_eq!(kept_copies(folder.path()), []);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_too_old_is_told_the_way_back_and_it_leads_there() {
+        let folder = older(true);
+        open(folder.path()).unwrap().close().await;
+        let database = folder.path().join("sarangbang.db");
+        Connection::open(&database).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let refusal = open(folder.path()).err().unwrap().to_string();
+        let copy = folder.path().join("before-schema-6.db");
+        assert!(refusal.contains(&format!("`sarangbang restore {}`", copy.display())), "{refusal}");
+        std::fs::remove_file(&database).unwrap();
+        for beside in ["sarangbang.db-wal", "sarangbang.db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(beside));
+        }
+        let restored = crate::store::backup::restore(&copy, folder.path(), |_| ()).await.unwrap();
+        assert_eq!((restored.made_at, restored.holds.rooms[0].name.as_str()), (None, "old"));
+        assert!(copy.exists());
+        open(folder.path()).unwrap().close().await;
+        std::fs::remove_file(&copy).unwrap();
+        Connection::open(&database).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let refusal = open(folder.path()).err().unwrap().to_string();
+        assert!(refusal.contains("`sarangbang restore FILE`"), "{refusal}");
+    }
+
+    #[test]
+    fn a_copy_is_one_state_and_lacks_what_was_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        let mut file = Connection::open(&from).unwrap();
+        schema::migrate(&mut file, &from).unwrap();
+        file.execute("INSERT INTO kept (name, value, changed_at) VALUES ('x', zeroblob(500000), 1)", []).unwrap();
+        file.execute("DELETE FROM kept", []).unwrap();
+        assert!(bytes_of(&from).unwrap() > 500_000);
+        assert_eq!(copy_of(&from, &to).unwrap(), schema::known());
+        assert!(std::fs::metadata(&to).unwrap().len() < 200_000);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&to).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
