@@ -16,6 +16,17 @@ const HTTPS_PORT: u16 = 443;
 /// Answers of the redirect listener: to the names of this service, and to all others.
 const REDIRECTS: [u16; 3] = [308, 404, 421];
 
+/// The server itself does not answer: whatever else asks it will say so too.
+pub(super) const HANGS: &str = "server.hangs";
+/// What is in the way at the addresses themselves, and so to everybody who comes from outside.
+const IN_THE_WAY: [&str; 6] =
+    [HANGS, "address.elsewhere", "address.no-redirect", "address.other-program", "address.speech", "address.taken"];
+
+/// Whether what is found at the addresses explains what is seen from outside.
+pub(super) fn explains_ports(addresses: &[Finding]) -> bool {
+    addresses.iter().any(|finding| finding.id.is_some_and(|id| IN_THE_WAY.contains(&id)))
+}
+
 /// One of the listeners.
 struct Listener {
     address: SocketAddr,
@@ -29,7 +40,8 @@ struct Listener {
 pub(super) async fn look(config: &Config, server: Option<&str>, units: &Units) -> Vec<Finding> {
     let main = Listener { address: config.listen, choose: "--listen", peek: own_door(config), is_redirect: false };
     let mut findings = vec![main.look(server, units).await];
-    if let Some(address) = config.tls.redirect_listen {
+    let hangs = findings.iter().any(|finding| finding.id == Some(HANGS));
+    if let Some(address) = config.tls.redirect_listen.filter(|_| !hangs) {
         let peek = Peek { addresses: vec![reachable(address)], speech: Speech::Plain, ..own_door(config) };
         let redirect = Listener { address, choose: "tls.redirect_listen", peek, is_redirect: true };
         findings.push(redirect.look(server, units).await);
@@ -114,6 +126,14 @@ impl Listener {
                     format!("{address} is taken by a Sarangbang server of another data folder"),
                     format!("stop it, name its folder with --data, or choose another port with {choose}"),
                 ),
+                (Who::Silent, Some(pid)) => Finding::error(
+                    "server.hangs",
+                    format!(
+                        "the server (process {pid}) has {address}, and answers nobody within {} seconds",
+                        ANSWER_WAIT.as_secs()
+                    ),
+                    "look at its log (journalctl -u sarangbang -n 50), then run: systemctl restart sarangbang",
+                ),
                 (Who::Another, Some(pid)) if !self.is_redirect => Finding::error(
                     "address.other-program",
                     format!(
@@ -121,7 +141,7 @@ impl Listener {
                     ),
                     "name the configuration that it was started with; if this is it, look at its log",
                 ),
-                (Who::Another, _) => refusal(&e, address, choose),
+                (Who::Another | Who::Silent, _) => refusal(&e, address, choose),
             },
             (Err(e), _) => refusal(&e, address, choose),
         }
@@ -136,6 +156,7 @@ impl Listener {
         match self.peek.get("/about", ANSWER_WAIT).await {
             Ok(answer) if self.is_redirect && REDIRECTS.contains(&answer.status) => Who::Ours,
             Ok(answer) if !self.is_redirect && answer.is_sarangbang() => Who::Ours,
+            Err(PeekError::Slow(_)) => Who::Silent,
             Err(PeekError::Foreign(_)) if !self.is_redirect => {
                 let otherwise = Peek { speech: other, ..self.peek.clone() };
                 match otherwise.get("/about", ANSWER_WAIT).await {
@@ -154,6 +175,8 @@ enum Who {
     Ours,
     /// Sarangbang, speaking this instead.
     Otherwise(&'static str),
+    /// Somebody who takes the connection and says nothing.
+    Silent,
     Another,
 }
 

@@ -72,15 +72,19 @@ pub(super) async fn everything(config: &Config, host: &Host) -> Vec<Finding> {
     findings.extend(units::look(config, host, &units, server.as_deref()));
     // Where it was not found as configured, the address says so, and why.
     let is_found = server.is_none() || !addresses.first().is_some_and(Finding::is_news);
+    let (hangs, explained) =
+        (addresses.iter().any(|finding| finding.id == Some(address::HANGS)), address::explains_ports(&addresses));
     findings.extend(addresses);
-    findings.extend(operator);
+    findings.extend(operator.into_iter().filter(|finding| !hangs || !finding.is_news()));
     findings.extend(served.into_iter().filter(|_| is_found));
     // A running server's own standing says more than its files.
     let from_files = certificate::configured(config);
-    findings.extend(from_files.into_iter().filter(|finding| chain.is_none() || finding.is_news()));
-    findings.extend(certificate::in_force(config, chain.as_deref(), &kept));
+    let in_force = certificate::in_force(config, chain.as_deref(), &kept);
+    let is_told = |finding: &Finding| in_force.iter().any(|told| told.id == finding.id);
+    findings.extend(from_files.into_iter().filter(|file| chain.is_none() || file.is_news() && !is_told(file)));
+    findings.extend(in_force);
     findings.extend(metadata);
-    findings.extend(names);
+    findings.extend(names.into_iter().filter(|finding| !explained || !finding.is_news() || finding.about != "ports"));
     findings.extend(authority::configured(config));
     findings.extend(authority);
     findings.extend(authority::last_try(config, &kept));

@@ -17,6 +17,8 @@ use crate::config::Config;
 const FAR_V4: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111);
 
+/// A name that leads away from an instance whose public address is known.
+const NOT_OURS: &str = "dns.not-this-instance";
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
@@ -50,16 +52,25 @@ async fn one(name: &str, config: &Config, is_served: bool, here: &Here<'_>) -> V
         }
     };
     let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    let mut findings = vec![whose(name, &ips, is_ours, here, config)];
-    findings.extend(without_ipv6(name, &ips, here.v6.is_some(), config));
+    let is_in_reach = |ip: &&IpAddr| ip.is_ipv4() || here.v6.is_some() || is_ours(ip) || here.public.ips.contains(ip);
+    let within_reach: Vec<IpAddr> = ips.iter().filter(is_in_reach).copied().collect();
+    let mut findings: Vec<Finding> = without_ipv6(name, &ips, here.v6.is_some(), config).into_iter().collect();
+    if !within_reach.is_empty() {
+        findings.push(whose(name, &within_reach, is_ours, here, config));
+    }
+    // What answers at an address that is somebody else's says nothing of this host.
+    if findings.iter().any(|finding| finding.id == Some(NOT_OURS)) {
+        return findings;
+    }
     // Behind a proxy the names lead to it, by HTTPS.
     let https = if is_acme(config) || !config.is_https() { 443 } else { config.listen.port() };
     let mut doors = vec![(https, true)];
-    // It is the authority who asks there; that it cannot without a listener is said where the keys are looked at.
-    doors.extend((is_acme(config) && config.tls.redirect_listen.is_some()).then_some((80, false)));
+    // An authority asks there, and people who type no https://; a port without a listener is said where the keys are
+    // looked at.
+    let http = config.tls.redirect_listen.filter(|_| config.is_https());
+    doors.extend(http.map(|address| (if is_acme(config) { 80 } else { address.port() }, false)));
     // Each address for itself: that one of two leads elsewhere is what nobody sees who tries only once.
-    let is_in_reach = |ip: &&IpAddr| ip.is_ipv4() || here.v6.is_some() || is_ours(ip);
-    let tried = ips.iter().filter(is_in_reach).take(ADDRESSES_MAX);
+    let tried = within_reach.iter().take(ADDRESSES_MAX);
     let asked = tried.flat_map(|ip| doors.iter().map(move |(port, is_tls)| (*ip, *port, *is_tls)));
     let asked = asked.map(|(ip, port, is_tls)| {
         let place = if ips.len() == 1 { format!("{name}:{port}") } else { format!("{name}:{port} ({ip})") };
@@ -112,7 +123,7 @@ fn whose(name: &str, ips: &[IpAddr], is_ours: impl Fn(&IpAddr) -> bool, here: &H
     if let (true, Some(public)) = (here.public.is_known && is_in_front, here.public.ips.first()) {
         let kind = if public.is_ipv4() { "A" } else { "AAAA" };
         return Finding::error(
-            "dns.not-this-instance",
+            NOT_OURS,
             format!(
                 "{name} leads to {}, and this instance's public address is {}",
                 shown(&others),
