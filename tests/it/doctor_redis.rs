@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::RedisServer;
+use crate::support::redis::RedisServer;
 
 /// One that nothing is to be said of.
 const WELL: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
