@@ -44,8 +44,6 @@ fn of_the_source() -> BTreeSet<String> {
                 ids.insert(literal.to_owned());
             }
         }
-        let calls = code.matches("Finding::note(").count() + code.matches("Finding::error(").count();
-        assert!(calls == 0 || !ids.is_empty());
     }
     ids
 }

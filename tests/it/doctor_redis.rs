@@ -17,8 +17,9 @@ impl House {
     fn with(url: &str) -> Self {
         let house = Self(tempfile::tempdir().unwrap());
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let config =
-            format!("listen = \"{free}\"\noperator.listen = \"off\"\nredis.wait_seconds = 1\nredis.url = \"{url}\"\n");
+        let config = format!(
+            "listen = \"{free}\"\noperator.listen = \"off\"\nredis.wait_seconds = 1\nlimits.connections_max = 1000\nredis.url = \"{url}\"\n"
+        );
         std::fs::write(house.path().join("sarangbang.toml"), config).unwrap();
         house
     }

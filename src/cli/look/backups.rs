@@ -10,6 +10,7 @@ use super::super::finding::Finding;
 use super::host::Host;
 use super::units::{Unit, Units};
 use super::{span, whole_ms};
+use crate::config::Config;
 
 /// Where the timer puts them.
 const FOLDER: &str = "/var/backups/sarangbang";
@@ -19,9 +20,11 @@ const DRILL_TIMER: &str = "sarangbang-drill.timer";
 const DRILL: &str = "sarangbang-drill.service";
 /// The timer comes once a day; one day may be missed while the host is away.
 const OLD: Duration = Duration::from_secs(48 * 3_600);
+/// The drill comes once a week; one may be missed.
+const DRILL_OLD: Duration = Duration::from_secs(15 * 24 * 3_600);
 
 /// Given what time it is.
-pub(super) fn look(host: &Host, units: &Units, now: SystemTime) -> Vec<Finding> {
+pub(super) fn look(config: &Config, host: &Host, units: &Units, now: SystemTime) -> Vec<Finding> {
     let Some(timer) = units.of(TIMER) else {
         return vec![Finding::ok("backup", format!("not seen: {TIMER} is not installed on this host"))];
     };
@@ -49,12 +52,45 @@ pub(super) fn look(host: &Host, units: &Units, now: SystemTime) -> Vec<Finding> 
     }
     // A backup that failed, or a timer that is off, says why the newest is old.
     if findings.is_empty() {
-        findings.push(age(host, now));
+        findings.push(match noted(&config.data, "last-backup") {
+            Some(at) => made_at(at, None, now),
+            None => of_folder(host, now),
+        });
+        findings.extend(noted(&config.data, "last-drill").map(|at| drilled(at, now)));
     }
     findings
 }
 
-fn age(host: &Host, now: SystemTime) -> Finding {
+/// When `sarangbang backup` last noted in the data folder that something succeeded: seconds since the Unix epoch.
+fn noted(data: &Path, name: &str) -> Option<SystemTime> {
+    let seconds = fs::read_to_string(data.join(name)).ok()?.trim().parse::<f64>().ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
+}
+
+fn since(then: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(then).unwrap_or_default()
+}
+
+fn made_at(at: SystemTime, name: Option<&str>, now: SystemTime) -> Finding {
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    let message = format!("the newest backup is {} old{name}", span(whole_ms(since(at, now))));
+    if since(at, now) > OLD { Finding::note("backup.old", message, make()) } else { Finding::ok("backup", message) }
+}
+
+fn make() -> String {
+    format!("run: systemctl start {BACKUP}; journalctl -u {BACKUP} -n 50 shows how it went")
+}
+
+fn drilled(at: SystemTime, now: SystemTime) -> Finding {
+    let message = format!("a backup was restored on trial {} ago", span(whole_ms(since(at, now))));
+    if since(at, now) > DRILL_OLD {
+        let fix = format!("run: systemctl start {DRILL}; journalctl -u {DRILL} -n 50 shows how it went");
+        return Finding::note("backup.drill-old", message, fix);
+    }
+    Finding::ok("backup", message)
+}
+
+fn of_folder(host: &Host, now: SystemTime) -> Finding {
     let folder = host.at(FOLDER);
     let newest = match newest(&folder) {
         Ok(newest) => newest,
@@ -63,18 +99,13 @@ fn age(host: &Host, now: SystemTime) -> Finding {
         }
         Err(_) => None,
     };
-    let since = |then: SystemTime| now.duration_since(then).unwrap_or_default();
-    let make = format!("run: systemctl start {BACKUP}; journalctl -u {BACKUP} -n 50 shows how it went");
     match newest {
-        Some((name, at)) => {
-            let message = format!("the newest backup is {} old ({name})", span(whole_ms(since(at))));
-            if since(at) > OLD { Finding::note("backup.old", message, make) } else { Finding::ok("backup", message) }
-        }
+        Some((name, at)) => made_at(at, Some(&name), now),
         // Somebody has just installed it.
-        None if made(&folder).is_some_and(|at| since(at) < OLD) => {
+        None if made(&folder).is_some_and(|at| since(at, now) < OLD) => {
             Finding::ok("backup", format!("there is none in {FOLDER} yet; {TIMER} makes one every day"))
         }
-        None => Finding::note("backup.none", format!("there is no backup in {FOLDER}"), make),
+        None => Finding::note("backup.none", format!("there is no backup in {FOLDER}"), make()),
     }
 }
 

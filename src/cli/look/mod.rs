@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 pub(super) use self::host::Host;
 use self::units::Units;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::peek::Answer;
 use crate::config::{Config, TlsMode};
 
@@ -66,20 +66,22 @@ pub(super) async fn everything(config: &Config, host: &Host) -> Vec<Finding> {
         findings.extend(volume::look(&config.data, host, &units));
         findings.extend(disk::look(&config.data));
     }
-    findings.extend(backups::look(host, &units, SystemTime::now()));
+    findings.extend(backups::look(config, host, &units, SystemTime::now()));
     findings.extend(limits::open_files(config, server.as_deref()));
     findings.extend(limits::of_the_kernel(config, host));
     findings.extend(units::look(config, host, &units, server.as_deref()));
     // Where it was not found as configured, the address says so, and why.
     let is_found = server.is_none() || !addresses.first().is_some_and(Finding::is_news);
+    // A running server's own standing says more than its files.
+    let from_files = certificate::configured(config);
+    let in_force = certificate::in_force(config, chain.as_deref(), &kept);
+    let is_bad = in_force.iter().any(|finding| finding.level == Level::Error);
+    let is_explained = |finding: &Finding| is_bad && finding.id == Some(running::NO_CERTIFICATE);
     let (hangs, explained) =
         (addresses.iter().any(|finding| finding.id == Some(address::HANGS)), address::explains_ports(&addresses));
     findings.extend(addresses);
     findings.extend(operator.into_iter().filter(|finding| !hangs || !finding.is_news()));
-    findings.extend(served.into_iter().filter(|_| is_found));
-    // A running server's own standing says more than its files.
-    let from_files = certificate::configured(config);
-    let in_force = certificate::in_force(config, chain.as_deref(), &kept);
+    findings.extend(served.into_iter().filter(|finding| is_found && !is_explained(finding)));
     let is_told = |finding: &Finding| in_force.iter().any(|told| told.id == finding.id);
     findings.extend(from_files.into_iter().filter(|file| chain.is_none() || file.is_news() && !is_told(file)));
     findings.extend(in_force);

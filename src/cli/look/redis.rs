@@ -32,6 +32,10 @@ pub(super) async fn look(config: &Config, depth: Depth) -> (Vec<Finding>, Kept) 
 fn refusal(e: ops::OpenError) -> Finding {
     match e {
         ops::OpenError::Redis(OpenError::Unreachable { .. }) => Finding::refusal("redis.unreachable", e),
+        // Its fix may have several parts.
+        ops::OpenError::Redis(OpenError::Unfit { problem, fix }) => {
+            Finding::error("redis.unfit", format!("redis.url: {problem}"), fix)
+        }
         e => Finding::refusal("redis.unfit", e),
     }
 }

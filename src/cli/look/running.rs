@@ -12,6 +12,9 @@ use super::ANSWER_WAIT;
 use super::address::own_door;
 use crate::config::Config;
 
+/// It waits for a certificate that is good.
+pub(super) const NO_CERTIFICATE: &str = "server.no-certificate";
+
 /// Asks the server that runs on the data folder, if one does; with the certificates that it shows.
 pub(super) async fn look(
     config: &Config,
@@ -104,7 +107,8 @@ fn readiness(answer: &Answer) -> Vec<Finding> {
             "store" => "see what stands above about data and disk",
             _ => "look at the server's log",
         };
-        Finding::error("server.not-ready", format!("it is not ready: {part}: {detail}"), fix)
+        let id = if part == "certificate" { NO_CERTIFICATE } else { "server.not-ready" };
+        Finding::error(id, format!("it is not ready: {part}: {detail}"), fix)
     };
     obstacles.iter().map(finding).collect()
 }

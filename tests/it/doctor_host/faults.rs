@@ -186,6 +186,16 @@ pub(super) const FAULTS: &[Fault] = &[
         ["note", "backup.old", "systemctl start sarangbang-backup.service"],
     ),
     after(
+        "the last backup that was noted as good is five days old",
+        "date -d '5 days ago' +%s >$data/last-backup",
+        ["note", "backup.old", "systemctl start sarangbang-backup.service"],
+    ),
+    after(
+        "no backup was restored on trial for a month",
+        "date -d '30 days ago' +%s >$data/last-drill",
+        ["note", "backup.drill-old", "systemctl start sarangbang-drill.service"],
+    ),
+    after(
         "there is no backup after many days",
         "rm $root/var/backups/sarangbang/*; touch -d '5 days ago' $root/var/backups/sarangbang",
         ["note", "backup.none", "systemctl start sarangbang-backup.service"],
