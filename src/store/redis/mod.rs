@@ -90,7 +90,7 @@ use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
 use crate::meter::Registry;
 
 pub use self::address::{Address, AddressError};
-pub use self::check::{Concern, Server, Survey};
+pub use self::check::{About, Concern, Server, Survey};
 pub use self::refusal::OpenError;
 
 /// Batches of news that may wait for their reader before nothing more is heard.
