@@ -41,13 +41,16 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<()> {
-        let config = Config::load(&Sources {
-            listen: self.listen,
-            domain: self.domain,
-            acme_email: self.acme_email,
-            ..place.sources()
-        })?;
-        ops::log::start(&config.log)?;
-        crate::serve::run(config).await
+        crate::serve::run(|| {
+            let config = Config::load(&Sources {
+                listen: self.listen,
+                domain: self.domain,
+                acme_email: self.acme_email,
+                ..place.sources()
+            })?;
+            ops::log::start(&config.log)?;
+            Ok(config)
+        })
+        .await
     }
 }

@@ -39,6 +39,15 @@ pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
+/// The same for the operator: which version lives, as which process, and how its last handover went if it is still here
+/// to tell.
+pub(super) async fn alive_as(State(edge): State<Arc<Edge>>) -> String {
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    let failed = edge.handover_failed.lock().clone();
+    let failed = failed.map(|cause| format!("handover failed: {cause}\n")).unwrap_or_default();
+    format!("ok\nversion {version}\npid {pid}\n{failed}")
+}
+
 /// The process can serve people.
 #[utoipa::path(
     get, path = "/readyz", tag = "server",
