@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod doctor;
 mod finding;
+mod handover;
 mod look;
 mod output;
 mod peek;
@@ -48,6 +49,7 @@ Examples:
   sarangbang setup                       make the administrator's account
   sarangbang user add alice              make another account
   sarangbang check                       look for what is wrong before starting
+  sarangbang handover                    upgrade in place: the program there now takes over
   sarangbang doctor                      examine the installation: names, certificate, disk, clock
 
 Configuration: defaults < sarangbang.toml < SARANGBANG_* variables < flags.
@@ -64,6 +66,7 @@ enum Verb {
     Room(room::Room),
     Token(token::Token),
     Store(store::StoreVerb),
+    Handover(handover::Handover),
     Check(check::Check),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -88,6 +91,7 @@ impl Cli {
             Verb::Room(verb) => verb.run(&self.place).await.map(done),
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
             Verb::Store(verb) => verb.run(&self.place).await,
+            Verb::Handover(verb) => verb.run(&self.place).await,
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
             Verb::Bench(verb) => verb.run(&self.place).await,

@@ -36,8 +36,8 @@ pub struct Edge {
     pub draining: AtomicBool,
     /// Whether another process serves already: whoever still comes in here is sent there.
     pub succeeded: AtomicBool,
-    /// Why the last handover to another process did not come about, with its number.
-    pub handover_failed: Mutex<Option<String>>,
+    /// How many handovers to another process did not come about, and why the last did not, unless one is under way.
+    pub handovers_failed: Mutex<(u64, Option<String>)>,
     /// The queue in front of the password hashing.
     pub(super) turns: Turns,
     /// This process's rooms and connections.
@@ -66,7 +66,7 @@ impl Edge {
             turns: Turns::new(config.limits.password_hashes_max),
             draining: AtomicBool::new(false),
             succeeded: AtomicBool::new(false),
-            handover_failed: Mutex::new(None),
+            handovers_failed: Mutex::default(),
             places: Places::new(&config.limits),
             meters: Meters::new(),
             node,

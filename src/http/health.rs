@@ -43,8 +43,10 @@ pub(super) async fn alive() -> &'static str {
 /// to tell.
 pub(super) async fn alive_as(State(edge): State<Arc<Edge>>) -> String {
     let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
-    let failed = edge.handover_failed.lock().clone();
-    let failed = failed.map(|cause| format!("handover failed: {cause}\n")).unwrap_or_default();
+    let failed = match edge.handovers_failed.lock().clone() {
+        (number, Some(cause)) => format!("handover {number} failed: {cause}\n"),
+        (_, None) => String::new(),
+    };
     format!("ok\nversion {version}\npid {pid}\n{failed}")
 }
 

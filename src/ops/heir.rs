@@ -120,7 +120,9 @@ impl Heir {
         hand_over(&ours, sockets).context("the listening sockets cannot be handed over")?;
         let mut command = Command::new(&program);
         command.args(arguments).env(VARIABLE, std::process::id().to_string()).stdin(Stdio::from(OwnedFd::from(theirs)));
-        OF_THIS_PROCESS.iter().for_each(|variable| drop(command.env_remove(variable)));
+        for variable in OF_THIS_PROCESS {
+            command.env_remove(variable);
+        }
         let process =
             command.spawn().with_context(|| format!("{} cannot be started", program.to_string_lossy()))?;
         Ok(Self { process, line: Line::over(ours)?, is_free: false })

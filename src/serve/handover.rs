@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 /// Hands over to the program that stands at this process's path.
 pub(super) async fn hand_over(running: &mut Running, signals: &mut Signals) -> Outcome {
     ops::notify_reloading();
-    *running.edge.handover_failed.lock() = None;
+    running.edge.handovers_failed.lock().1 = None;
     let (mut heir, version) = match prepared(running, signals).await {
         Ok(Some(prepared)) => prepared,
         Ok(None) => return Outcome::Stop,
@@ -80,7 +80,8 @@ pub(super) async fn hand_over(running: &mut Running, signals: &mut Signals) -> O
 
 fn kept(running: &Running, cause: &anyhow::Error) -> Outcome {
     tracing::error!("the handover did not come about, and this process goes on: {cause:#}");
-    *running.edge.handover_failed.lock() = Some(format!("{cause:#}"));
+    let mut failed = running.edge.handovers_failed.lock();
+    *failed = (failed.0 + 1, Some(format!("{cause:#}").replace('\n', " ")));
     Outcome::Kept
 }
 

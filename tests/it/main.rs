@@ -15,6 +15,7 @@ mod crowd;
 mod defects;
 mod doctor;
 mod faults;
+mod handover;
 mod metrics;
 mod passing;
 mod ports;
