@@ -64,12 +64,7 @@ pub async fn run(prepare: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Re
     outcome
 }
 
-async fn serve(
-    config: Config,
-    handed: Handed,
-    elder: Option<&mut Elder>,
-    mut signals: Signals,
-) -> anyhow::Result<()> {
+async fn serve(config: Config, handed: Handed, elder: Option<&mut Elder>, mut signals: Signals) -> anyhow::Result<()> {
     let files = ops::raise_file_limit();
     if handed.redirect.is_some() && !config.is_https() {
         anyhow::bail!("a socket for the redirect to HTTPS was handed over, and there is no HTTPS: see tls.mode");

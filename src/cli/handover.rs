@@ -78,7 +78,8 @@ async fn hand_over(config: &Config) -> anyhow::Result<Done> {
         None => bail!("no server runs on {}; name its folder with --data or --config", config.data.display()),
     };
     let process = pid.trim().parse().ok().and_then(Pid::from_raw);
-    let process = process.with_context(|| format!("the server's process id is not known ({pid}); it may be starting"))?;
+    let process =
+        process.with_context(|| format!("the server's process id is not known ({pid}); it may be starting"))?;
     kill_process(process, Signal::USR2)
         .with_context(|| format!("process {pid} cannot be sent SIGUSR2; run this as its user, or as root"))?;
     let (began, mut start_max) = (Instant::now(), START_MAX);

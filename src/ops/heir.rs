@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
-    sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
 };
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -123,8 +123,7 @@ impl Heir {
         for variable in OF_THIS_PROCESS {
             command.env_remove(variable);
         }
-        let process =
-            command.spawn().with_context(|| format!("{} cannot be started", program.to_string_lossy()))?;
+        let process = command.spawn().with_context(|| format!("{} cannot be started", program.to_string_lossy()))?;
         Ok(Self { process, line: Line::over(ours)?, is_free: false })
     }
 

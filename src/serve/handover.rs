@@ -113,11 +113,7 @@ async fn give(running: &Running, heir: &mut Heir) -> anyhow::Result<()> {
 }
 
 /// The other side: tries what can fail, says so, and opens the store when it may.
-pub(super) async fn take_over(
-    config: &Config,
-    handed: Handed,
-    elder: &mut Elder,
-) -> anyhow::Result<(Sockets, Store)> {
+pub(super) async fn take_over(config: &Config, handed: Handed, elder: &mut Elder) -> anyhow::Result<(Sockets, Store)> {
     let sockets = Sockets::open(handed, config)?;
     if config.tls.mode == TlsMode::Files {
         Files::new(&config.tls.cert, &config.tls.key).read().context("the certificate cannot be used")?;

@@ -58,7 +58,8 @@ impl Sockets {
 
     /// All of them by what they are for, to be handed over.
     pub(super) fn by_name(&self) -> Vec<(&'static str, &TcpListener)> {
-        let named = [("main", Some(&self.main)), ("redirect", self.redirect.as_ref()), ("operator", self.operator.as_ref())];
+        let named =
+            [("main", Some(&self.main)), ("redirect", self.redirect.as_ref()), ("operator", self.operator.as_ref())];
         named.into_iter().filter_map(|(name, socket)| Some((name, socket?))).collect()
     }
 

@@ -10,6 +10,7 @@ use sarangbang::chat::Kind;
 
 use self::crowd::Crowd;
 use self::house::{Heir, House};
+use crate::support::redis::RedisServer;
 use crate::support::scrape::get;
 use crate::support::{Client, Event, Server, eventually};
 
@@ -87,12 +88,13 @@ async fn goodbyes_are_spread_over_the_time_and_readers_read_on_until_theirs() {
     }
     times.sort_unstable();
     let (first, last) = (times[0], times[READERS - 1]);
-    println!("goodbyes from {first:?} to {last:?} after the signal; {heard} of {READERS} heard what was said meanwhile");
+    println!(
+        "goodbyes from {first:?} to {last:?} after the signal; {heard} of {READERS} heard what was said meanwhile"
+    );
     assert!(last - first > SPREAD / 2, "{times:?}");
     for tenth in 0..10 {
-        let within = |time: &&Duration| (**time - first) / 10 <= (last - first) / 10;
         let from = first + (last - first) * tenth / 10;
-        let share = times.iter().filter(within).filter(|time| **time >= from && **time < from + SPREAD / 10).count();
+        let share = times.iter().filter(|time| **time >= from && **time < from + SPREAD / 10).count();
         assert!(share <= READERS / 3, "{share} of {READERS} within a tenth: {times:?}");
     }
     assert!(heard >= READERS / 4, "those who waited for their turn heard {heard} times what was said meanwhile");
@@ -124,7 +126,10 @@ async fn who_speaks_to_the_old_one_is_sent_on_and_neither_lost_nor_doubled() {
     }
     assert_eq!(turned_away, 3);
     let log = house.log_of(room).await;
-    assert!(log.iter().all(|entry| &*entry.message != "meanwhile"), "what was not acknowledged was not stored: {log:?}");
+    assert!(
+        log.iter().all(|entry| &*entry.message != "meanwhile"),
+        "what was not acknowledged was not stored: {log:?}"
+    );
 }
 
 #[tokio::test]
@@ -137,7 +142,8 @@ async fn who_comes_back_is_not_seen_to_leave_and_who_does_not_leaves_once() {
     let mut back = inside(&house, "stays", room).await;
     assert_eq!(house.server.room_state(room).await.user_count, 2, "she may come back as well");
     say(&mut back, room, "here again").await;
-    eventually("she is not waited for any more", || async { house.server.room_state(room).await.user_count == 1 }).await;
+    eventually("she is not waited for any more", || async { house.server.room_state(room).await.user_count == 1 })
+        .await;
     let log = house.log_of(room).await;
     let kinds: Vec<_> = log.iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, [Kind::Enter, Kind::Enter, Kind::Talk, Kind::Quit]);
@@ -152,7 +158,7 @@ async fn a_new_program_that_cannot_serve_leaves_the_old_one_serving() {
     for (heir, cause) in [
         (Heir::Script("exit 1"), "exit status: 1"),
         (Heir::Script("kill -9 $$"), "signal: 9"),
-        (Heir::Script("read line; echo nonsense >&0; sleep 60"), "not understood: nonsense"),
+        (Heir::Script("read line; echo nonsense >&0; exec sleep 60"), "not understood: nonsense"),
         (Heir::Script("read line; echo 'failed it is the wrong day' >&0"), "the wrong day"),
         // It gives up when the store is its own.
         (Heir::Script("read line; echo ready 9.9.9 >&0; read line; kill -9 $$"), "signal: 9"),
@@ -246,7 +252,10 @@ async fn systemd_is_told_who_the_service_is_in_the_right_order() {
         at(second, "WATCHDOG=1", 0),
     ];
     assert!(order.is_sorted(), "{order:?} in {told:?}");
-    assert!(!told.iter().any(|(pid, line)| *pid == first && line == "STOPPING=1"), "the service does not stop: {told:?}");
+    assert!(
+        !told.iter().any(|(pid, line)| *pid == first && line == "STOPPING=1"),
+        "the service does not stop: {told:?}"
+    );
     assert!(!told[order[5]..].iter().any(|(pid, line)| *pid == first && line == "WATCHDOG=1"), "{told:?}");
 }
 
@@ -276,7 +285,9 @@ async fn the_command_says_who_serves_now_or_why_nobody_else_does() {
         assert_eq!((code, &*out), (Some(1), ""), "{error}");
         assert!(error.contains("it is the wrong day"), "{error}");
     }
-    assert!(get(&operator, "/healthz").await.1.contains("handover 2 failed: the new process says: it is the wrong day"));
+    assert!(
+        get(&operator, "/healthz").await.1.contains("handover 2 failed: the new process says: it is the wrong day")
+    );
     house.put(Heir::Same);
     let (code, out, error) = handover().await;
     let second = house.holder();
@@ -285,4 +296,61 @@ async fn the_command_says_who_serves_now_or_why_nobody_else_does() {
     assert_ne!(first, second);
     let (_, health) = get(&operator, "/healthz").await;
     assert_eq!(health, format!("ok\nversion {version}\npid {second}\n"), "the listener went along");
+}
+
+/// Signs somebody up over HTTP, and answers a token.
+async fn signed_up(server: &Server, name: &str) -> String {
+    let body = serde_json::json!({"username": name, "password": "correct horse battery"}).to_string();
+    let json = "Content-Type: application/json\r\n";
+    let answer = server.http("POST", "/signup", json, &body).await;
+    assert!(answer.status < 300, "{answer:?}");
+    let answer = server.http("POST", "/login", json, &body).await;
+    let grant: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    grant["token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+}
+
+#[tokio::test]
+async fn with_redis_both_serve_until_the_old_one_has_sent_its_people_on() {
+    let redis = RedisServer::start();
+    let server = Server::builder()
+        .set("redis.url", redis.url())
+        .set("auth.sign_up", "open")
+        .set("operator.listen", "127.0.0.1:0")
+        .set("drain_seconds", 60);
+    let house = House::start(server).await;
+    let server = &house.server;
+    let (operator, mut clients, mut room) = (server.operator(), Vec::new(), String::new());
+    let before = get(&operator, "/healthz").await.1;
+    for name in ["first", "second", "third", "fourth"] {
+        let token = signed_up(server, name).await;
+        if room.is_empty() {
+            let bearer = format!("Authorization: Bearer {token}\r\n");
+            let made = server.http("POST", "/chat/room?name=x", &bearer, "").await;
+            let made: serde_json::Value = serde_json::from_str(&made.body).unwrap();
+            made["roomId"].as_str().unwrap().clone_into(&mut room);
+        }
+        let mut client = server.socket().await;
+        client.connect(&token).await;
+        client.subscribe("s", &room, "").await;
+        clients.push(client);
+    }
+    server.signal("USR2");
+    eventually("another process serves", || async { server.log().contains("another process serves now") }).await;
+    assert_ne!(get(&operator, "/healthz").await.1, before, "the operator reads from the new one");
+    // One goes every fifteen seconds.
+    let (mut talked, mut sent_on) = (0, 0);
+    for client in &mut clients {
+        client.say(&room, "meanwhile", "meanwhile").await;
+        loop {
+            match client.event().await {
+                Event::Frame(frame) if frame.command == "RECEIPT" => break talked += 1,
+                Event::Frame(_) | Event::HeartBeat => {}
+                Event::Closed(code) => {
+                    assert_eq!(code, Some(1012));
+                    break sent_on += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((talked, sent_on), (3, 1), "who waits for the goodbye talks on");
 }

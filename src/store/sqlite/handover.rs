@@ -11,11 +11,11 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Sqlite;
 use super::boot;
 use super::command::{Claim, Message, Turn};
 use super::fault::stopped;
 use super::rosters::Rosters;
-use super::Sqlite;
 use crate::chat::LeaseId;
 use crate::store::{Result, StoreError};
 

@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use self::retired::Retired;
 use super::Settings;
 use super::batch::{Books, Done};
 use super::command::{Claim, Command, Message, Turn};
 use super::fault::unavailable;
 use super::folder::Lock;
-use super::heads::Heads;
 use super::handover::Inheritance;
+use super::heads::Heads;
 use super::health::{Health, Report};
 use super::known::Known;
 use super::news::News;
@@ -30,7 +31,6 @@ use super::passing::{Ends, Passing};
 use super::rhythm::Rhythm;
 use super::rosters::Rosters;
 use super::upkeep::Upkeep;
-use self::retired::Retired;
 use crate::store::Event;
 use crate::store::doubt::Doubt;
 

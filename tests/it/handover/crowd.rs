@@ -153,9 +153,7 @@ async fn live(shared: Arc<Shared>, token: String, name: String, room: RoomId) ->
         // A process that has just handed over says 1012 where CONNECTED was expected.
         client.send(&format!("CONNECT\naccept-version:1.2\nhost:x\ntoken:{token}\n\n\0")).await;
         let after = if last > 0 { format!("after:{last}\n") } else { String::new() };
-        client
-            .send(&format!("SUBSCRIBE\nid:s\ndestination:/sub/chat/room/{room}\nreceipt:entered\n{after}\n\0"))
-            .await;
+        client.send(&format!("SUBSCRIBE\nid:s\ndestination:/sub/chat/room/{room}\nreceipt:entered\n{after}\n\0")).await;
         let mut is_in = false;
         let mut next_say = Instant::now() + PACE.mul_f64(f64::from(u32::from(name.as_bytes()[name.len() - 1])) / 64.0);
         if let Some(text) = &pending {

@@ -101,13 +101,14 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        let holder = self.holder();
-        let command = std::fs::read(format!("/proc/{holder}/cmdline")).unwrap_or_default();
-        // Only one of this test's own: it was started with this data folder.
-        if holder != self.server.pid()
-            && String::from_utf8_lossy(&command).contains(&*self.server.data().to_string_lossy())
-        {
-            let _ = Command::new("kill").args(["-9", &holder.to_string()]).status();
+        let (log, data) = (self.server.log(), self.server.data());
+        let started = log.lines().filter(|line| line.contains("started the program that is to take over"));
+        for pid in started.filter_map(|line| line.split("pid=").nth(1)?.split_whitespace().next()) {
+            // Only one of this test's own: it was started with this data folder.
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&command).contains(&*data.to_string_lossy()) {
+                let _ = Command::new("kill").args(["-9", pid]).status();
+            }
         }
     }
 }

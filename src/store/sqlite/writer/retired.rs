@@ -28,8 +28,6 @@ pub(super) struct Retired {
     rooms: Vec<(RoomId, u64)>,
     /// Of the file, when everything in it was told.
     version: Option<i64>,
-    /// The other process has brought the file to a version that is not known here.
-    is_foreign: bool,
 }
 
 impl Retired {
@@ -40,7 +38,7 @@ impl Retired {
                 rooms.push((room, log.last));
             }
         }
-        Ok(Self { rooms, version: None, is_foreign: false })
+        Ok(Self { rooms, version: None })
     }
 
     /// What was appended since the last look, as far as it is read at once.
@@ -86,7 +84,7 @@ impl Writer {
         }
         let retired = Retired::of(&mut self.books).unwrap_or_else(|cause| {
             tracing::debug!(%cause, "who is still connected here hears nothing more");
-            Retired { rooms: Vec::new(), version: None, is_foreign: false }
+            Retired { rooms: Vec::new(), version: None }
         });
         self.inherited = None;
         self.retired = Some(retired);
@@ -119,7 +117,7 @@ impl Writer {
 
     /// Refuses what only the process that serves may do; answers what is left to do, as a command line does it.
     pub(super) fn turn_away(&mut self, batch: Vec<Command>) -> Vec<Command> {
-        let is_foreign = self.retired.as_ref().is_some_and(|retired| retired.is_foreign);
+        let is_foreign = !batch.is_empty() && !schema::is_known(&self.books.file).unwrap_or(false);
         let mut left = Vec::new();
         for command in batch {
             match command {
@@ -148,11 +146,9 @@ impl Writer {
     }
 
     fn look_at(&mut self, retired: &mut Retired) -> Attempt<Vec<Event>> {
-        if retired.is_foreign || retired.version == Some(news::version(&self.books.file)?) {
-            return Ok(Vec::new());
-        }
-        if !schema::is_known(&self.books.file)? {
-            retired.is_foreign = true;
+        let is_told = retired.version == Some(news::version(&self.books.file)?);
+        // What a newer version has written is for others to read.
+        if is_told || !schema::is_known(&self.books.file)? {
             return Ok(Vec::new());
         }
         let mut events = self.books.news()?;
