@@ -12,6 +12,7 @@ mod bench;
 mod check;
 mod doctor;
 mod finding;
+mod handover;
 mod look;
 mod output;
 mod peek;
@@ -50,6 +51,7 @@ Examples:
   sarangbang setup                       make the administrator's account
   sarangbang user add alice              make another account
   sarangbang check                       look for what is wrong before starting
+  sarangbang handover                    upgrade in place: the program there now takes over
   sarangbang doctor                      examine the installation: names, certificate, disk, clock
 
 Configuration: defaults < sarangbang.toml < SARANGBANG_* variables < flags.
@@ -68,6 +70,7 @@ enum Verb {
     Store(store::StoreVerb),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Handover(handover::Handover),
     Check(check::Check),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -94,6 +97,7 @@ impl Cli {
             Verb::Store(verb) => verb.run(&self.place).await,
             Verb::Backup(verb) => verb.run(&self.place).await.map(done),
             Verb::Restore(verb) => verb.run(&self.place).await.map(done),
+            Verb::Handover(verb) => verb.run(&self.place).await,
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
             Verb::Bench(verb) => verb.run(&self.place).await,

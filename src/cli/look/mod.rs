@@ -22,6 +22,8 @@ mod volume;
 
 use std::time::{Duration, SystemTime};
 
+pub(super) use self::address::reachable;
+pub(super) use self::folder::server_of as holder_of;
 pub(super) use self::host::Host;
 use self::units::Units;
 use super::finding::{Finding, Level};
@@ -29,7 +31,7 @@ use super::peek::Answer;
 use crate::config::{Config, TlsMode};
 
 /// How long a server may take to answer, the handshake included.
-const ANSWER_WAIT: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// How long a name may take to be looked up.
 const LOOKUP_WAIT: Duration = Duration::from_secs(4);
 

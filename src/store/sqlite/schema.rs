@@ -176,6 +176,12 @@ pub(super) fn newest(connection: &mut Connection, path: &Path) -> Result<(), Ope
     if found < known { Err(OpenError::Older { path: path.to_owned(), found, known }) } else { Ok(()) }
 }
 
+/// Whether the file is still of the version that this binary knows; another process may have made it newer.
+pub(super) fn is_known(file: &Connection) -> rusqlite::Result<bool> {
+    let found: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(found == STEPS.len() as i64)
+}
+
 /// The version of the file, which is ours and no newer than what is known.
 fn version(connection: &mut Connection, path: &Path) -> Result<i64, OpenError> {
     let broken = |cause| OpenError::broken(path, cause);
