@@ -10,10 +10,12 @@ mod ask;
 mod backup;
 mod bench;
 mod check;
+mod completions;
 mod doctor;
 mod finding;
 mod handover;
 mod look;
+mod man;
 mod output;
 mod peek;
 mod place;
@@ -37,13 +39,16 @@ use crate::config::ConfigError;
 /// Rooms over STOMP and WebSocket, with accounts, history and its own web page. `sarangbang serve` is all it takes:
 /// it serves http://127.0.0.1:8080 and keeps everything in ./data.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(version = VERSION, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     place: Place,
     #[command(subcommand)]
     verb: Verb,
 }
+
+/// What `--version` says: version, commit, system.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SARANGBANG_BUILD"), ")");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,6 +79,8 @@ enum Verb {
     Check(check::Check),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -101,6 +108,8 @@ impl Cli {
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
             Verb::Bench(verb) => verb.run(&self.place).await,
+            Verb::Completions(verb) => verb.run().map(done),
+            Verb::Man(verb) => verb.run().map(done),
         }
     }
 }
