@@ -45,10 +45,10 @@ fn storage(host: &Host) -> String {
     }
     let main = "/etc/systemd/journald.conf".to_owned();
     let texts = std::iter::once(main).chain(files.into_values()).filter_map(|path| host.text(path));
-    let values = texts.filter_map(|text| {
+    let mut values = texts.filter_map(|text| {
         text.lines().filter_map(|line| line.trim().strip_prefix("Storage=")).next_back().map(str::to_lowercase)
     });
-    values.last().filter(|value| !value.is_empty()).unwrap_or_else(|| "auto".into())
+    values.next_back().filter(|value| !value.is_empty()).unwrap_or_else(|| "auto".into())
 }
 
 #[cfg(test)]
