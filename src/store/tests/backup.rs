@@ -8,6 +8,7 @@ use crate::store::copy::What;
 
 /// A restored house's place, and the command line in it.
 async fn restored(folder: &Path, mode: Mode) -> Store {
+    // Only a server keeps house.
     let settings = file_settings(&Settings { keep_entries: Some(200), ..Settings::default() });
     Store::Sqlite(crate::store::sqlite::Sqlite::open(folder, mode, settings).unwrap())
 }
