@@ -125,7 +125,8 @@ fn what_was_restored_is_what_was_backed_up() {
     assert_eq!(names(&folder.join("deep/restored")), ["sarangbang.db", "serve.lock"]);
     // But for where the rooms go on, it is the same again.
     let again = json(&done(folder, &["backup", "b.backup", "--data", "deep/restored", "--json"]));
-    assert_eq!(again["holds"]["kinds"][1..], made["holds"]["kinds"][1..]);
+    let kinds = |told: &Value| told["holds"]["kinds"].as_array().unwrap()[1..].to_vec();
+    assert_eq!(kinds(&again), kinds(&made));
     assert_eq!(again["holds"]["rooms"][0]["sha256"], made["holds"]["rooms"][0]["sha256"]);
 }
 
@@ -210,12 +211,12 @@ fn a_kill_leaves_nothing_that_is_taken_for_whole() {
 fn a_disk_that_takes_no_more_leaves_no_backup_and_says_so() {
     let place = full_house();
     let folder = place.path();
-    // Files end at half a megabyte, and whoever writes on is told, as by a full disk, instead of being killed.
+    // Files end at a megabyte, and whoever writes on is told, as by a full disk, instead of being killed.
     let script = format!("trap '' XFSZ; ulimit -f 1024; exec {SARANGBANG} backup a.backup");
     let output = command(folder, "bash").args(["-c", &script]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("error: "), "{said}");
+    assert!(said.contains("cannot be copied to a.backup.partial") && said.contains("disk"), "{said}");
     assert_eq!(names(folder), ["data"]);
     done(folder, &["backup", "a.backup"]);
 }
@@ -245,12 +246,7 @@ fn of_a_series_the_newest_are_kept_and_handed_on() {
         (&20_000.into(), newest.strip_prefix(folder).unwrap().to_str())
     );
     assert!(folder.join("data/last-drill").exists());
-    // A second later, so that it has a name of its own.
-    let before = Instant::now();
-    while before.elapsed() < Duration::from_millis(1_100) {
-        std::thread::yield_now();
-    }
-    let refusal = refused(folder, &["backup", "--into", "backups", "--then", "false # {}"]);
+    let refusal = refused(folder, &["backup", "--into", "others", "--then", "false # {}"]);
     assert!(refusal.contains("made and proved, but") && refusal.contains("nowhere else"), "{refusal}");
     assert_eq!(std::fs::read_to_string(folder.join("data/last-backup")).unwrap(), noted, "not noted as a success");
     assert!(refused(folder, &["backup", "drill", "data"]).contains("there is no backup in data"));
@@ -353,8 +349,8 @@ async fn who_comes_back_after_a_restoration_is_told_what_is_lost_and_misses_noth
     while offsets.len() < 61 {
         offsets.push(guest.message().await.offset());
     }
-    assert_eq!(offsets[..18], (3..=20).collect::<Vec<_>>()[..], "{offsets:?}");
-    assert!(offsets[18..].iter().all(|offset| *offset > 1_000_000), "{offsets:?}");
+    assert_eq!(offsets[..19], (2..=20).collect::<Vec<_>>()[..], "{offsets:?}");
+    assert!(offsets[19..].iter().all(|offset| *offset > 1_000_000), "{offsets:?}");
 }
 
 #[tokio::test]

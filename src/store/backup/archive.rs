@@ -83,12 +83,12 @@ pub(super) fn look(path: &Path) -> Result<(Manifest, Packed), BackupError> {
             BackupError::NotABackup(path.to_owned())
         });
     };
+    if !form.ends_with(b"\n") && length < 64 {
+        return Err(cut("in its first line"));
+    }
     if form != format!("{FORM}\n").as_bytes() {
         let found = String::from_utf8_lossy(form).trim().to_owned();
-        return Err(match form.last() {
-            None => cut("in its first line"),
-            _ => BackupError::Form { path: path.to_owned(), found, known: FORM },
-        });
+        return Err(BackupError::Form { path: path.to_owned(), found, known: FORM });
     }
     let (manifest, stated) = (line(MANIFEST_BYTES_MAX)?, line(SUM_BYTES)?);
     let Some(manifest) = manifest.strip_suffix(b"\n").filter(|_| stated.len() as u64 == SUM_BYTES) else {

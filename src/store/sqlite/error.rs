@@ -44,6 +44,14 @@ pub enum OpenError {
         /// What there is.
         free_mib: u64,
     },
+    /// A copy of the store cannot be written, or the store cannot be read for it.
+    #[error("the store cannot be copied to {}: {cause}; look whether that disk is full, and whether both disks work", .path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What SQLite says.
+        cause: rusqlite::Error,
+    },
     /// The file was written by an earlier version, and whoever opens it only looks.
     #[error("{} has schema version {found}, and this sarangbang makes {known} of it; the next start does, and keeps a copy of it before", .path.display())]
     Older {

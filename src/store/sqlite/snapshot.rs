@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use rustix::fs::statvfs;
 
 use super::folder::{self, Folder};
@@ -42,7 +42,9 @@ pub(in crate::store) fn copy_of(database: &Path, to: &Path) -> Result<i64, OpenE
     schema::version_of(&file, database)?;
     let name = to.to_str().ok_or_else(|| OpenError::folder(to)(std::io::ErrorKind::InvalidFilename.into()))?;
     file.execute("VACUUM INTO ?1", [name]).map_err(|cause| match cause.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => OpenError::folder(to)(std::io::ErrorKind::StorageFull.into()),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            OpenError::Copy { path: to.to_owned(), cause }
+        }
         _ => OpenError::broken(database, cause),
     })?;
     schema_of(to)
