@@ -63,21 +63,20 @@ async fn goodbyes_are_spread_over_the_time_and_readers_read_on_until_theirs() {
         readers.push(inside(&house, &format!("reader{n}"), room).await);
     }
     let began = Instant::now();
+    let listen = |mut reader: Client| async move {
+        let mut has_heard = false;
+        loop {
+            match reader.event().await {
+                Event::Frame(frame) => has_heard |= frame.body.contains("from the other side"),
+                Event::Closed(code) => return (began.elapsed(), code, has_heard),
+                Event::HeartBeat => {}
+            }
+        }
+    };
+    let ends: Vec<_> = readers.into_iter().map(|reader| tokio::spawn(listen(reader))).collect();
     house.hand_over().await;
     let mut speaker = inside(&house, "speaker", room).await;
     say(&mut speaker, room, "from the other side").await;
-    let ends = readers.into_iter().map(|mut reader| {
-        tokio::spawn(async move {
-            let mut has_heard = false;
-            loop {
-                match reader.event().await {
-                    Event::Frame(frame) => has_heard |= frame.body.contains("from the other side"),
-                    Event::Closed(code) => return (began.elapsed(), code, has_heard),
-                    Event::HeartBeat => {}
-                }
-            }
-        })
-    });
     let mut times = Vec::new();
     let mut heard = 0;
     for end in ends {
@@ -197,9 +196,9 @@ async fn a_new_program_that_hangs_is_not_waited_for_for_long_and_a_second_signal
 #[tokio::test]
 async fn a_configuration_that_is_wrong_now_is_told_by_the_new_process_and_does_no_harm() {
     let house = House::start(Server::builder()).await;
-    std::fs::write(house.server.data().with_file_name("sarangbang.toml"), "listen = 7\n").unwrap();
+    std::fs::write(house.server.data().with_file_name("sarangbang.toml"), "lisen = \"127.0.0.1:1\"\n").unwrap();
     house.server.signal("USR2");
-    house.failed("listen").await;
+    house.failed("lisen").await;
     assert_eq!(house.server.http("GET", "/healthz", "", "").await.status, 200);
 }
 
