@@ -1,16 +1,19 @@
 //! What the tasks of this store share: who is here, how far each room was heard, and the way to ask Redis for a turn.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt as _;
 use parking_lot::Mutex;
+use redis::Script;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout_at};
 
 use super::Settings;
 use super::command::Claim;
+use super::copies::Copies;
 use super::ear::Order;
 use super::link::{Fault, Link};
 use super::owner::Owner;
@@ -20,6 +23,13 @@ use crate::store::{Entered, StoreError};
 
 /// Between two tries of a turn.
 const AGAIN: Duration = Duration::from_millis(50);
+/// Which of a turn's keys it is remembered by.
+const DONE_KEY: usize = 5;
+/// Rooms that are looked after at the same time.
+const ROOMS_AT_ONCE: usize = 16;
+
+/// See `scripts/raise.lua`.
+static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/raise.lua")));
 
 pub(super) struct Hall {
     pub(super) link: Link,
@@ -37,10 +47,12 @@ pub(super) struct Hall {
     /// What Redis said when it refused something last, unless it took something in since.
     refusal: Mutex<Option<String>>,
     turns: AtomicU64,
+    copies: Copies,
 }
 
 impl Hall {
     pub(super) fn new(link: Link, settings: Arc<Settings>, owner: Owner, orders: mpsc::UnboundedSender<Order>) -> Self {
+        let copies = Copies::new(settings.replicas_min);
         Self {
             link,
             settings,
@@ -52,6 +64,7 @@ impl Hall {
             listened: Mutex::default(),
             refusal: Mutex::default(),
             turns: AtomicU64::new(1),
+            copies,
         }
     }
 
@@ -122,7 +135,18 @@ impl Hall {
                     Some(Answer::Done(rooms)) => {
                         self.note(None);
                         self.stirred.lock().extend(request.rooms);
-                        return Ok(rooms);
+                        let done = keys.get(DONE_KEY).filter(|_| request.is_kept && self.copies.are_wanted());
+                        let Some(done) = done else { return Ok(rooms) };
+                        let made = self.copies.made(generation, &wire, done, end).await;
+                        match self.link.judge(generation, made) {
+                            Ok(true) => return Ok(rooms),
+                            Ok(false) => return Err("it was stored, but not by enough replicas yet".into()),
+                            // Asked again it happens once, or anew where it was lost.
+                            Err(Fault::Broken(cause) | Fault::NotYet(cause) | Fault::Refused(cause)) => {
+                                doubt = Some(cause);
+                                sleep(AGAIN).await;
+                            }
+                        }
                     }
                     Some(Answer::Lapsed) => self.owner.has_lapsed(owned_until),
                     None => return Err("Redis answered something else than was asked".into()),
@@ -218,6 +242,24 @@ impl Hall {
     /// The greatest offset that anybody here was told of; 0 where none was.
     pub(super) fn seen(&self, room: RoomId) -> u64 {
         self.seen.lock().get(&room).copied().unwrap_or_default()
+    }
+
+    /// Sees to it that no offset is given out again that somebody here was told of, in any room: Redis is another one
+    /// than before, or the same with less in it.
+    pub(super) async fn raise_all(&self) -> Result<(), StoreError> {
+        let seen: Vec<(RoomId, u64)> = self.seen.lock().iter().map(|(room, offset)| (*room, *offset)).collect();
+        let raised = futures_util::stream::iter(seen.into_iter().map(Ok));
+        raised.try_for_each_concurrent(ROOMS_AT_ONCE, |(room, offset)| self.raise(room, offset)).await
+    }
+
+    /// The same for one room, and an offset.
+    pub(super) async fn raise(&self, room: RoomId, offset: u64) -> Result<(), StoreError> {
+        let key = self.link.keys().of_room(room).room;
+        let lost: u64 = self.link.run(&RAISE, &[key], &[offset.to_string().as_bytes()]).await?;
+        if lost > 0 {
+            tracing::warn!(%room, lost, to = offset, "Redis has lost entries that people here have seen");
+        }
+        Ok(())
     }
 
     /// The rooms in which something happened since this was asked last.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use redis::Script;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout_at};
 use uuid::Uuid;
 
@@ -132,6 +132,50 @@ impl Owner {
     }
 }
 
+/// What holds everybody's turns back after Redis has begun anew, by a restart or a failover, until every node has said
+/// which offsets its people have seen. Without it one node could give out again what another's people know as
+/// something else.
+///
+/// In a Cluster it does nothing: what its servers' runs are called is not known.
+#[derive(Default)]
+struct Barrier {
+    /// What the run of Redis is called that this is about; `None` where nobody knows.
+    run: Option<Arc<str>>,
+    /// By what name leases were held before it.
+    former: Option<Arc<str>>,
+    is_assured: bool,
+    began: Option<Instant>,
+}
+
+impl Barrier {
+    /// Whether this is another run than the one that is known.
+    fn is_before(&self, run: Option<&Arc<str>>) -> bool {
+        run.is_some() && run != self.run.as_ref()
+    }
+
+    /// Another run begins.
+    fn begin(&mut self, run: Option<&Arc<str>>, former: Option<Arc<str>>) {
+        *self = Self { run: run.cloned(), former, is_assured: false, began: Some(Instant::now()) };
+    }
+
+    /// Nothing more is heard of the run before, and what people here have seen of it is never given out again.
+    async fn assure(&mut self, hall: &Hall) -> Result<()> {
+        if self.run.is_some() && !self.is_assured {
+            let (told, heard) = oneshot::channel();
+            hall.order(Order::Hush(told));
+            let _ = heard.await;
+            hall.raise_all().await?;
+            self.is_assured = true;
+        }
+        Ok(())
+    }
+
+    /// Who has not come by now was condemned, or is about to be.
+    fn is_over(&self, held: Duration) -> bool {
+        self.began.is_none_or(|began| began.elapsed() >= held)
+    }
+}
+
 fn fresh_name() -> Arc<str> {
     Uuid::new_v4().simple().to_string().into()
 }
@@ -142,12 +186,33 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
     let mut epoch = String::new();
     let mut is_new = true;
     let mut link = hall.link.standing();
+    let mut barrier = Barrier::default();
     loop {
-        let connection = link.borrow_and_update().generation;
-        let renewed = renew(&hall, rhythm, &epoch, is_new).await;
+        let (connection, run) = {
+            let standing = link.borrow_and_update();
+            (standing.generation, standing.run.clone())
+        };
+        if barrier.is_before(run.as_ref()) {
+            // What it held may be lost, and what it gave back may be there again: it is another owner from here on.
+            let mut former = None;
+            hall.owner.standing.send_modify(|standing| {
+                former = Some(Arc::clone(&standing.name));
+                *standing = Standing { name: fresh_name(), until: 0, connection: 0 };
+            });
+            is_new = true;
+            barrier.begin(run.as_ref(), former);
+        }
+        let renewed = match barrier.assure(&hall).await {
+            Ok(()) => renew(&hall, rhythm, &epoch, is_new, &barrier).await,
+            Err(cause) => Err(cause),
+        };
         match renewed {
-            Ok((0, until, known)) => {
+            Ok((0, until, known, is_awaited)) => {
                 epoch = known;
+                if is_awaited == 1 && !barrier.is_over(rhythm.held) {
+                    sleep(AGAIN).await;
+                    continue;
+                }
                 let was_new = std::mem::take(&mut is_new);
                 hall.note(None);
                 hall.owner.standing.send_modify(|standing| (standing.until, standing.connection) = (until, connection));
@@ -193,14 +258,25 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
     }
 }
 
-async fn renew(hall: &Hall, rhythm: Rhythm, epoch: &str, is_new: bool) -> Result<(i64, i64, String)> {
-    let keys = [hall.link.keys().of_all("owners"), hall.link.keys().of_all("epoch")];
+async fn renew(
+    hall: &Hall,
+    rhythm: Rhythm,
+    epoch: &str,
+    is_new: bool,
+    barrier: &Barrier,
+) -> Result<(i64, i64, String, i64)> {
+    let run = barrier.run.as_deref().unwrap_or_default();
+    let keys = ["owners", "epoch", &format!("assured:{run}"), "lapsed"].map(|key| hall.link.keys().of_all(key));
+    let former = barrier.former.as_deref().unwrap_or_default();
     let name = Arc::clone(&hall.owner.standing.borrow().name);
     let (held, fresh) = (rhythm.held.as_millis().to_string(), fresh_name());
     let is_new: &[u8] = if is_new { b"1" } else { b"0" };
-    let args = [name.as_bytes(), held.as_bytes(), epoch.as_bytes(), fresh.as_bytes(), is_new];
-    let (state, until, _now, epoch): (i64, i64, i64, String) = hall.link.run(&RENEW, &keys, &args).await?;
-    Ok((state, until, epoch))
+    let has_run: &[u8] = if run.is_empty() { b"0" } else { b"1" };
+    let args =
+        [name.as_bytes(), held.as_bytes(), epoch.as_bytes(), fresh.as_bytes(), is_new, has_run, former.as_bytes()];
+    let (state, until, _now, epoch, is_awaited): (i64, i64, i64, String, i64) =
+        hall.link.run(&RENEW, &keys, &args).await?;
+    Ok((state, until, epoch, is_awaited))
 }
 
 /// Ends the leases of owners that lapsed, for as long as it is polled.
@@ -256,7 +332,7 @@ async fn end_in_room(hall: &Hall, room: RoomId, owner: &str) -> Result<usize> {
     let acts = |_: RoomId, _: &str| {
         leases.iter().map(|(name, lease)| Act::leave(name, lease, hall.locale())).collect::<Vec<_>>()
     };
-    let request = Request { rooms: &[room], acts: &acts, enters: false, is_joint: false };
+    let request = Request { rooms: &[room], acts: &acts, enters: false, is_kept: false, is_joint: false };
     let ended = hall.ask(&request, Instant::now() + ENDING_MAX).await;
     ended.map(|_| leases.len()).map_err(StoreError::Unavailable)
 }

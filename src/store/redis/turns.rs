@@ -245,8 +245,10 @@ async fn in_one_room(hall: &Hall, room: RoomId, mut commands: Vec<(Command, Inst
         return Vec::new();
     }
     let enters = commands.iter().any(|(command, _)| matches!(command, Command::Enter { .. }));
+    let is_kept =
+        commands.iter().any(|(command, _)| matches!(command, Command::Say { .. } | Command::SayAll { .. }));
     let acts = |owner: &str| commands.iter().flat_map(|(command, _)| acts_of(command, owner, hall)).collect::<Vec<_>>();
-    let request = Request { rooms: &[room], acts: &|_, owner| acts(owner), enters, is_joint: false };
+    let request = Request { rooms: &[room], acts: &|_, owner| acts(owner), enters, is_kept, is_joint: false };
     match hall.ask(&request, end).await {
         Ok(mut answers) => {
             let answer = answers.pop().flatten();
@@ -262,7 +264,7 @@ async fn in_several_rooms(hall: &Hall, rooms: &[RoomId], command: (Command, Inst
     let end = hall.end_of_patience(command.1);
     let Command::SayAll { drafts, .. } = &command.0 else { return };
     let acts = |room: RoomId| drafts.iter().filter(|draft| draft.room == room).map(Act::say).collect::<Vec<_>>();
-    let request = Request { rooms, acts: &|room, _| acts(room), enters: false, is_joint: true };
+    let request = Request { rooms, acts: &|room, _| acts(room), enters: false, is_kept: true, is_joint: true };
     let answers = hall.ask(&request, end).await;
     let Command::SayAll { drafts, mut asked, ticket } = command.0 else { return };
     match answers {

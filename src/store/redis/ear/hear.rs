@@ -1,7 +1,6 @@
 //! Working off what was published: the next entry goes on, a double is dropped, behind a gap the log is read.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use redis::{PushInfo, PushKind, Value};
@@ -10,7 +9,6 @@ use tokio::time::sleep;
 use super::{Ear, TICK};
 use crate::chat::{Entry, History, RoomId};
 use crate::store::redis::hall::Hall;
-use crate::store::redis::request::Request;
 use crate::store::redis::{entries, record};
 use crate::store::{Event, Result, StoreError};
 
@@ -139,10 +137,7 @@ impl Ear {
 async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>, bool)> {
     let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
     if slice.last < next - 1 {
-        tracing::warn!(%room, from = slice.last + 1, to = next - 1, "Redis has lost entries that were acknowledged");
-        let request = Request { rooms: &[room], acts: &|_, _| Vec::new(), enters: false, is_joint: false };
-        let end = Instant::now() + hall.link.wait_max();
-        hall.ask(&request, end).await.map_err(StoreError::Unavailable)?;
+        hall.raise(room, next - 1).await?;
     }
     let is_all = slice.entries.last().is_none_or(|newest| newest.offset >= slice.last);
     Ok((slice.entries, is_all))

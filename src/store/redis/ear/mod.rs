@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use super::hall::Hall;
-use super::wire::Wire;
+use super::wire::{Ends, Wire};
 use crate::chat::{History, RoomId};
 use crate::store::Event;
 
@@ -51,6 +51,8 @@ pub(super) enum Order {
     Entered { room: RoomId, next: u64, history: History },
     /// Hear in which rooms something happens, or hear that no more.
     Follow(bool),
+    /// What was published by the Redis of before counts no more, even if it came already; answered once it is so.
+    Hush(oneshot::Sender<()>),
     /// Everything that was known is of another store.
     Anew,
 }
@@ -86,6 +88,8 @@ impl Heard {
 struct Line {
     wire: Wire,
     pushes: mpsc::UnboundedReceiver<PushInfo>,
+    /// What it consists of, once everything is listened to by it.
+    ends: Ends,
 }
 
 type Connecting = BoxFuture<'static, redis::RedisResult<Line>>;
@@ -198,6 +202,10 @@ impl Ear {
                     }
                 }
             }
+            Order::Hush(told) => {
+                self.hang_up();
+                let _ = told.send(());
+            }
             Order::Anew => {
                 self.rooms.clear();
                 self.behind.clear();
@@ -247,6 +255,9 @@ impl Ear {
     fn hang_up(&mut self) {
         if self.line.take().is_some() {
             self.connect(Duration::ZERO);
+            // Where this broke, the other connection did as well, mostly: who is asked finds out.
+            let hall = Arc::clone(&self.hall);
+            tokio::spawn(async move { hall.link.read::<()>(redis::pipe().cmd("PING").ignore()).await });
         }
     }
 
@@ -256,7 +267,7 @@ impl Ear {
             sleep(pause).await;
             let (sender, pushes) = mpsc::unbounded_channel();
             let wire = hall.link.connect(Some(sender)).await?;
-            Ok(Line { wire, pushes })
+            Ok(Line { wire, pushes, ends: Ends::default() })
         }));
     }
 
@@ -268,10 +279,15 @@ impl Ear {
         let mut channels = vec![keys.of_all("changed")];
         channels.extend(self.follows.then(|| keys.of_all("activity")));
         channels.extend(self.rooms.keys().map(|room| keys.of_room(*room).news));
+        let Ok(before) = line.wire.ends().await else { return self.connect(TICK) };
         for some in channels.chunks(CHANNELS_AT_ONCE) {
             if line.wire.subscribe(some).await.is_err() {
                 return self.connect(TICK);
             }
+        }
+        match line.wire.ends().await {
+            Ok(ends) if ends.are_those_of(&before) && ends.hear(channels.len()) => line.ends = ends,
+            _ => return self.connect(TICK),
         }
         self.connections += 1;
         for (room, heard) in &mut self.rooms {
@@ -291,10 +307,13 @@ impl Ear {
             self.looked = Instant::now();
             self.changes_hinted = true;
             if let Some(line) = &self.line {
-                let (mut wire, connection) = (line.wire.clone(), self.connections);
+                let (mut wire, connection, known) = (line.wire.clone(), self.connections, line.ends.clone());
+                let is_heard = |heard: &&Heard| heard.connection == connection && heard.left.is_none();
+                let channels = self.rooms.values().filter(is_heard).count() + 1;
                 self.subscribing.push(Box::pin(async move {
-                    let lives: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut wire).await;
-                    (connection, RoomId::new(Uuid::nil()), lives.is_ok())
+                    let ends = wire.ends().await;
+                    let lives = ends.is_ok_and(|ends| ends.are_those_of(&known) && ends.hear(channels));
+                    (connection, RoomId::new(Uuid::nil()), lives)
                 }));
             }
         }
