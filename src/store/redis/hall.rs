@@ -1,8 +1,8 @@
 //! What the tasks of this store share: who is here, how far each room was heard, and the way to ask Redis for a turn.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;

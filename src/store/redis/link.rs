@@ -55,6 +55,8 @@ struct Shared {
     keys: Keys,
     /// How long a request waits for a connection.
     wait: Duration,
+    /// Replicas that must have an entry before it is acknowledged.
+    replicas_min: u32,
     wire: RwLock<Option<(u64, Wire)>>,
     standing: watch::Sender<Standing>,
     broken: Arc<Notify>,
@@ -85,6 +87,7 @@ impl Link {
                 dial: Dial::new(&settings.url),
                 keys: Keys::new(&settings.prefix),
                 wait: settings.wait,
+                replicas_min: settings.replicas_min,
                 wire: RwLock::default(),
                 standing: watch::Sender::new(standing),
                 broken: Arc::clone(&broken),
@@ -229,7 +232,8 @@ impl Link {
     async fn connect_to_use(&self) -> std::result::Result<(Wire, Vec<Server>), OpenError> {
         let address = self.shared.dial.address();
         let mut wire = self.connect(None).await.map_err(|error| OpenError::of(&error, address))?;
-        let (servers, concerns) = check::look(&mut wire, address, self.keys()).await?;
+        let (servers, mut concerns) = check::look(&mut wire, address, self.keys()).await?;
+        concerns.extend(check::too_few_replicas(&servers, self.shared.replicas_min));
         let mut told = self.shared.told.lock();
         for Concern { problem, fix, .. } in concerns.iter().filter(|concern| !told.contains(concern)) {
             tracing::warn!(redis = %address, "{problem}; {fix}");

@@ -245,8 +245,7 @@ async fn in_one_room(hall: &Hall, room: RoomId, mut commands: Vec<(Command, Inst
         return Vec::new();
     }
     let enters = commands.iter().any(|(command, _)| matches!(command, Command::Enter { .. }));
-    let is_kept =
-        commands.iter().any(|(command, _)| matches!(command, Command::Say { .. } | Command::SayAll { .. }));
+    let is_kept = commands.iter().any(|(command, _)| matches!(command, Command::Say { .. } | Command::SayAll { .. }));
     let acts = |owner: &str| commands.iter().flat_map(|(command, _)| acts_of(command, owner, hall)).collect::<Vec<_>>();
     let request = Request { rooms: &[room], acts: &|_, owner| acts(owner), enters, is_kept, is_joint: false };
     match hall.ask(&request, end).await {

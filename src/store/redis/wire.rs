@@ -145,9 +145,7 @@ impl Ends {
         };
         let mut connections: Vec<String> = texts
             .iter()
-            .map(|text| {
-                format!("{} {}", get(text, "id=").unwrap_or_default(), get(text, "addr=").unwrap_or_default())
-            })
+            .map(|text| format!("{} {}", get(text, "id=").unwrap_or_default(), get(text, "addr=").unwrap_or_default()))
             .collect();
         connections.sort_unstable();
         let channels = texts.iter().map(|text| get(text, "ssub=")?.parse::<usize>().ok()).sum();

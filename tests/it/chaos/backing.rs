@@ -17,7 +17,10 @@ const MASTER: &str = "main";
 pub(crate) enum Backing {
     One(RedisServer),
     /// Masters that share the slots, and which of them is next to suffer.
-    Cluster { masters: Vec<RedisServer>, next: usize },
+    Cluster {
+        masters: Vec<RedisServer>,
+        next: usize,
+    },
     Pair(Pair),
 }
 
@@ -92,11 +95,14 @@ impl Backing {
         let of = format!("127.0.0.1 {}", ports[0]);
         let replica = RedisServer::start_at(&folder_of(folder, "server1"), ports[1], &["--replicaof", &of]).await;
         let port = free_port();
-        let (own, text) = (folder_of(folder, "sentinel"), format!(
-            "port {port}\nbind 127.0.0.1\nsentinel monitor {MASTER} 127.0.0.1 {} 1\nsentinel down-after-milliseconds \
+        let (own, text) = (
+            folder_of(folder, "sentinel"),
+            format!(
+                "port {port}\nbind 127.0.0.1\nsentinel monitor {MASTER} 127.0.0.1 {} 1\nsentinel down-after-milliseconds \
              {MASTER} {DOWN_AFTER}\nsentinel failover-timeout {MASTER} 3000\n",
-            ports[0]
-        ));
+                ports[0]
+            ),
+        );
         std::fs::write(own.join("sentinel.conf"), text).unwrap();
         let arguments = [own.join("sentinel.conf").into_os_string(), "--sentinel".into()];
         let sentinel = Process::start("redis-server", arguments, &[("LC_ALL".into(), "C".into())], &own.join("err"));
@@ -170,7 +176,8 @@ impl Pair {
         self.is_whole().await;
         let (master, replica) = (self.master, 1 - self.master);
         self.servers[replica].stop();
-        let () = self.servers[master].ask(&["CLIENT", "KILL", "TYPE", "replica"]).await.unwrap_or_default();
+        let cut_off: u64 = self.servers[master].ask(&["CLIENT", "KILL", "TYPE", "replica"]).await.unwrap();
+        assert_eq!(cut_off, 1, "replicas of the master");
         let cut = Instant::now();
         tokio::time::sleep(lag).await;
         if is_killed {
@@ -184,10 +191,10 @@ impl Pair {
 
     /// Waits until the replica is the master.
     pub(crate) async fn promoted(&mut self) {
-        let replica = &self.servers[1 - self.master];
+        // Until the sentinel names it, a former master that comes back would be taken for the master still.
+        let port = self.servers[1 - self.master].port().to_string();
         until("the replica is the master", async || {
-            let role: String = replica.ask(&["INFO", "replication"]).await.unwrap_or_default();
-            role.contains("role:master")
+            self.sentinel_says().await.contains(&format!("address=127.0.0.1:{port},"))
         })
         .await;
         self.master = 1 - self.master;
@@ -213,13 +220,17 @@ impl Pair {
             follows && heard.contains("role:master") && heard.contains("state=online")
         })
         .await;
-        let sentinel = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
         until("the sentinel knows both", async || {
-            let Ok(mut sentinel) = sentinel.get_multiplexed_async_connection().await else { return false };
-            let mut question = redis::cmd("INFO");
-            let told: String = question.arg("sentinel").query_async(&mut sentinel).await.unwrap_or_default();
+            let told = self.sentinel_says().await;
             told.contains("status=ok") && told.contains("slaves=1")
         })
         .await;
+    }
+
+    /// What the sentinel knows of its master; nothing where it does not answer.
+    async fn sentinel_says(&self) -> String {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        let Ok(mut sentinel) = client.get_multiplexed_async_connection().await else { return String::new() };
+        redis::cmd("INFO").arg("sentinel").query_async(&mut sentinel).await.unwrap_or_default()
     }
 }

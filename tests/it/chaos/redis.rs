@@ -43,6 +43,11 @@ impl RedisServer {
         command.query_async(&mut self.connection().await?).await
     }
 
+    /// Its port, where it has one.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap()
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         socket(&self.folder)
     }
