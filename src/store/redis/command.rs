@@ -64,8 +64,16 @@ fn lease(owner: &str, lease: LeaseId) -> String {
     format!("{owner}:{}", lease.0)
 }
 
-/// Answers everybody with what Redis said; `None` is that there is no such room.
-pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)>, answer: Option<Vec<Vec<i64>>>) {
+/// Answers everybody with what Redis said; `None` is that there is no such room. Where too few replicas have it, no
+/// message is acknowledged; who came or went did so, and is made true again should it be lost.
+pub(super) fn settle(
+    hall: &Hall,
+    room: RoomId,
+    commands: Vec<(Command, Instant)>,
+    answer: Option<Vec<Vec<i64>>>,
+    is_kept: bool,
+) {
+    let unkept = || StoreError::Unavailable("it was stored, but not by enough replicas yet".into());
     let known = answer.is_some();
     let mut answers = answer.unwrap_or_default().into_iter();
     let mut next = || answers.next().unwrap_or_default();
@@ -74,6 +82,11 @@ pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)
         match command {
             Command::Say { mut asked, ticket, .. } => {
                 let said = if known { appended(hall, room, &next()) } else { None };
+                if known && !is_kept {
+                    ticket.answered(None);
+                    asked.refuse(unkept());
+                    continue;
+                }
                 ticket.answered(said.map(|_| now));
                 asked.found(said.ok_or(StoreError::RoomUnknown));
                 asked.settle(None);
@@ -81,6 +94,11 @@ pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)
             Command::SayAll { drafts, mut asked, ticket } => {
                 let said: Option<Vec<Appended>> =
                     drafts.iter().map(|_| if known { appended(hall, room, &next()) } else { None }).collect();
+                if known && !is_kept {
+                    ticket.answered(None);
+                    asked.refuse(unkept());
+                    continue;
+                }
                 ticket.answered(said.is_some().then_some(now));
                 asked.found(said.ok_or(StoreError::RoomUnknown));
                 asked.settle(None);

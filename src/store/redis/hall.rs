@@ -31,6 +31,14 @@ const ROOMS_AT_ONCE: usize = 16;
 /// See `scripts/raise.lua`.
 static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/raise.lua")));
 
+/// What became of a turn.
+pub(super) struct Turned {
+    /// For each room what each act was answered; `None` where there is no such room.
+    pub(super) rooms: Vec<Option<Vec<Vec<i64>>>>,
+    /// Whether enough replicas have it, where they are waited for.
+    pub(super) is_kept: bool,
+}
+
 pub(super) struct Hall {
     pub(super) link: Link,
     pub(super) settings: Arc<Settings>,
@@ -100,7 +108,7 @@ impl Hall {
     }
 
     /// Asks for a turn until it is answered, or the time is over. The error says what is known of it.
-    pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Vec<Option<Vec<Vec<i64>>>>, String> {
+    pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Turned, String> {
         let number = self.turns.fetch_add(1, Ordering::Relaxed).to_string();
         let mut doubt = None;
         let over = |doubt: Option<String>| match doubt {
@@ -136,11 +144,10 @@ impl Hall {
                         self.note(None);
                         self.stirred.lock().extend(request.rooms);
                         let done = keys.get(DONE_KEY).filter(|_| request.is_kept && self.copies.are_wanted());
-                        let Some(done) = done else { return Ok(rooms) };
+                        let Some(done) = done else { return Ok(Turned { rooms, is_kept: true }) };
                         let made = self.copies.made(generation, &wire, done, end).await;
                         match self.link.judge(generation, made) {
-                            Ok(true) => return Ok(rooms),
-                            Ok(false) => return Err("it was stored, but not by enough replicas yet".into()),
+                            Ok(is_kept) => return Ok(Turned { rooms, is_kept }),
                             // Asked again it happens once, or anew where it was lost.
                             Err(Fault::Broken(cause) | Fault::NotYet(cause) | Fault::Refused(cause)) => {
                                 doubt = Some(cause);

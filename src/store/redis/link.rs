@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 use redis::{FromRedisValue, Pipeline, PushInfo, RedisResult, Script};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::Settings;
 use super::check::{self, Concern, Server};
@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// nodes do not come back as one.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often the sentinels are asked whether the master is still the one that they named.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often it is told that Redis is still away.
 const COMPLAINT: Duration = Duration::from_secs(10);
 
@@ -283,7 +285,14 @@ async fn keep(shared: Weak<Shared>, broken: Arc<Notify>) {
     loop {
         let began = Instant::now();
         let mut pauses = Pauses::default();
-        broken.notified().await;
+        while timeout(LOOK, broken.notified()).await.is_err() {
+            let Some(shared) = shared.upgrade() else { return };
+            let generation = shared.standing.borrow().generation;
+            if shared.dial.has_moved().await {
+                tracing::warn!("the sentinels name another master; this node follows them");
+                Link { shared }.broken(generation);
+            }
+        }
         if began.elapsed() < PAUSE_MIN {
             // One that breaks as soon as it is made is not made without an end.
             sleep(pauses.next()).await;

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout_at};
 
 use super::command::{Claim, Command, acts_of, appended, refuse, settle};
-use super::hall::Hall;
+use super::hall::{Hall, Turned};
 use super::request::{Act, Request};
 use crate::chat::RoomId;
 use crate::store::asked::Asked;
@@ -249,9 +249,8 @@ async fn in_one_room(hall: &Hall, room: RoomId, mut commands: Vec<(Command, Inst
     let acts = |owner: &str| commands.iter().flat_map(|(command, _)| acts_of(command, owner, hall)).collect::<Vec<_>>();
     let request = Request { rooms: &[room], acts: &|_, owner| acts(owner), enters, is_kept, is_joint: false };
     match hall.ask(&request, end).await {
-        Ok(mut answers) => {
-            let answer = answers.pop().flatten();
-            settle(hall, room, commands, answer);
+        Ok(Turned { mut rooms, is_kept }) => {
+            settle(hall, room, commands, rooms.pop().flatten(), is_kept);
             Vec::new()
         }
         Err(cause) => refuse(commands, Some(&cause)),
@@ -267,7 +266,11 @@ async fn in_several_rooms(hall: &Hall, rooms: &[RoomId], command: (Command, Inst
     let answers = hall.ask(&request, end).await;
     let Command::SayAll { drafts, mut asked, ticket } = command.0 else { return };
     match answers {
-        Ok(answers) => {
+        Ok(Turned { is_kept: false, .. }) => drop(refuse(
+            vec![(Command::SayAll { drafts, asked, ticket }, command.1)],
+            Some("it was stored, but not by enough replicas yet"),
+        )),
+        Ok(Turned { rooms: answers, .. }) => {
             let mut by_room: HashMap<RoomId, VecDeque<Vec<i64>>> = rooms
                 .iter()
                 .copied()
