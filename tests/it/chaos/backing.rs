@@ -13,6 +13,9 @@ const DOWN_AFTER: &str = "1000";
 /// The name of the master that the sentinel watches.
 const MASTER: &str = "main";
 
+/// A replica that comes is not kept waiting for others.
+const SYNC: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
 /// The servers of a run.
 pub(crate) enum Backing {
     One(RedisServer),
@@ -91,9 +94,14 @@ impl Backing {
     /// A master, its replica and one sentinel.
     pub(crate) async fn pair(folder: &Path) -> (Self, String) {
         let ports = [free_port(), free_port()];
-        let master = RedisServer::start_at(&folder_of(folder, "server0"), ports[0], &[]).await;
+        let master = RedisServer::start_at(&folder_of(folder, "server0"), ports[0], &SYNC).await;
         let of = format!("127.0.0.1 {}", ports[0]);
-        let replica = RedisServer::start_at(&folder_of(folder, "server1"), ports[1], &["--replicaof", &of]).await;
+        let replica = RedisServer::start_at(
+            &folder_of(folder, "server1"),
+            ports[1],
+            &[&SYNC[..], &["--replicaof", &of]].concat(),
+        )
+        .await;
         let port = free_port();
         let (own, text) = (
             folder_of(folder, "sentinel"),
@@ -202,9 +210,12 @@ impl Pair {
 
     /// The one that was the master comes back, and follows.
     pub(crate) async fn come_back(&mut self, was_killed: bool) {
+        let master = self.servers[self.master].port().to_string();
         let former = &mut self.servers[1 - self.master];
         if was_killed {
             former.restart().await;
+            // The sentinel would do it ten seconds later.
+            let () = former.ask(&["REPLICAOF", "127.0.0.1", &master]).await.unwrap();
         } else {
             former.resume();
         }
