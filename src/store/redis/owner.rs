@@ -29,6 +29,8 @@ static CONDEMN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("sc
 
 /// Between two tries to note something.
 const AGAIN: Duration = Duration::from_millis(50);
+/// How long the ear may take to drop what it heard of the Redis before.
+const HUSH_MAX: Duration = Duration::from_millis(500);
 /// Rooms in which leases are ended at the same time.
 const ROOMS_AT_ONCE: usize = 16;
 /// How long an owner's leases may take to be ended in one room, until it is tried again later.
@@ -163,7 +165,8 @@ impl Barrier {
         if self.run.is_some() && !self.is_assured {
             let (told, heard) = oneshot::channel();
             hall.order(Order::Hush(told));
-            let _ = heard.await;
+            // An ear whose reader stands still hears nothing new either; nobody's turn waits for it.
+            let _ = timeout_at((Instant::now() + HUSH_MAX).into(), heard).await;
             hall.raise_all().await?;
             self.is_assured = true;
         }
