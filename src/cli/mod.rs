@@ -18,6 +18,7 @@ mod place;
 mod room;
 mod serve;
 mod setup;
+mod store;
 mod token;
 mod user;
 
@@ -62,6 +63,7 @@ enum Verb {
     User(user::User),
     Room(room::Room),
     Token(token::Token),
+    Store(store::StoreVerb),
     Check(check::Check),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -85,6 +87,7 @@ impl Cli {
             Verb::User(verb) => verb.run(&self.place).await.map(done),
             Verb::Room(verb) => verb.run(&self.place).await.map(done),
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
+            Verb::Store(verb) => verb.run(&self.place).await,
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
             Verb::Bench(verb) => verb.run(&self.place).await,

@@ -192,7 +192,8 @@ impl From<StoreError> for Problem {
                 .detail(told)
                 .retry_after(RetryAfter(std::time::Duration::from_secs(1))),
             StoreError::Unavailable(cause) => {
-                tracing::error!(%cause, "the store is not available");
+                // The store says it once, and loudly; an outage needs no line for every request.
+                tracing::debug!(%cause, "the store is not available");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
                     .detail("the server cannot reach its data now; try again in a moment (its log has the cause)")
                     .retry_after(RetryAfter(std::time::Duration::from_secs(5)))

@@ -6,7 +6,7 @@ use crate::auth::{random_bytes, random_key};
 use crate::config::Config;
 use crate::store::redis::Redis;
 use crate::store::sqlite::{Settings, Sqlite};
-use crate::store::{self, Mode, Secret, SigningKey, Store, redis, sqlite};
+use crate::store::{self, Mode, Secret, SigningKey, Store, copy, redis, sqlite};
 
 use super::redis::FileError;
 
@@ -25,6 +25,11 @@ pub enum OpenError {
     /// A file about it cannot.
     #[error(transparent)]
     File(#[from] FileError),
+    /// `store copy` into it was interrupted, or found that it is not the same.
+    #[error(
+        "`sarangbang store copy` into this store has not come to its end, so that something would be missing; see `sarangbang store copy --help` for how to begin again"
+    )]
+    Unfinished,
 }
 
 /// Opens the store that the configuration names: the Redis of `redis.url`, or else what is in the data folder, which is
@@ -33,20 +38,28 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`], which tells the operator what to do.
 pub async fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError> {
-    if let Some(settings) = super::redis::settings(config)? {
-        return Ok(Store::Redis(Redis::open(settings, mode).await?));
+    let store = match super::redis::settings(config)? {
+        Some(settings) => Store::Redis(Redis::open(settings, mode).await?),
+        // It reads the disk, and nothing else goes on yet.
+        None => Store::Sqlite(Sqlite::open(&config.data, mode, file_settings(config))?),
+    };
+    if mode == Mode::Serve && store.kept(copy::UNFINISHED).await.is_ok_and(|found| found.is_some()) {
+        store.close().await;
+        return Err(OpenError::Unfinished);
     }
+    Ok(store)
+}
+
+fn file_settings(config: &Config) -> Settings {
     let history = &config.history;
-    let settings = Settings {
+    Settings {
         locale: config.locale,
         durable: history.durable,
         keep_entries: Some(history.keep_entries).filter(|entries| *entries > 0),
         keep_days: Some(history.keep_days).filter(|days| *days > 0),
         queue_max: config.limits.store_queue_max,
         rooms_max: config.limits.rooms_max,
-    };
-    // It reads the disk, and nothing else goes on yet.
-    Ok(Store::Sqlite(Sqlite::open(&config.data, mode, settings)?))
+    }
 }
 
 /// The signing keys, newest first; the very first one is made here when there is none yet.

@@ -12,8 +12,10 @@
 mod account;
 mod answer;
 mod asked;
+pub mod copy;
 mod doubt;
 mod error;
+mod logged;
 mod meters;
 mod queue;
 pub mod redis;

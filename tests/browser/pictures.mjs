@@ -157,12 +157,14 @@ async function takeAll(house, { play, ids, language, colorScheme, screen }, opti
   await me.at('connection-banner').waitFor();
   await me.say(play.lines[5][2]);
   await me.at('outgoing').waitFor();
+  await appears(me);
   await take(me, 'lost');
   await me.context.setOffline(false);
   await me.at('connection-banner').waitFor({ state: 'detached' });
   await house.server.storeIsAway(true);
   await me.say(play.lines[9][2]);
   await me.at('store-banner').waitFor();
+  await appears(me);
   await take(me, 'away');
   await house.server.storeIsAway(false);
   await me.at('store-banner').waitFor({ state: 'detached' });
@@ -178,6 +180,11 @@ async function takeAll(house, { play, ids, language, colorScheme, screen }, opti
   await me.at('room-missing').waitFor();
   await take(me, 'no-room');
   await me.context.close();
+}
+
+/** Waits until what comes into view slowly, as the state of a message on its way does, is there. */
+async function appears(person) {
+  await person.page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
 }
 
 /** Lets the page see the script's times in everything that the server tells it. */

@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod cli;
 mod config;
+mod copy;
 mod crowd;
 mod defects;
 mod doctor;

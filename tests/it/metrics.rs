@@ -8,6 +8,7 @@ use std::process::Command;
 use futures_util::future::join_all;
 
 use crate::support::raw::{self, HANDSHAKE};
+use crate::support::redis::RedisServer;
 use crate::support::scrape::{Scrape, get};
 use crate::support::{Server, ServerBuilder, eventually};
 
@@ -31,6 +32,10 @@ async fn rises(server: &Server, before: &Scrape, series: &str, by: f64) {
 async fn every_line_is_well_formed_and_the_document_names_what_there_is() {
     let server = open().set("tls.mode", "self-signed").start().await;
     let scrape = server.scrape().await;
+    let prefix = format!("metrics-{}:", std::process::id());
+    let node = open().set("redis.url", RedisServer::shared().url()).set("redis.prefix", &prefix).start().await;
+    let of_redis = node.scrape().await;
+    assert_eq!(of_redis.value("sarangbang_redis_up"), 1.0);
     let mut told = BTreeMap::new();
     for row in DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `")) {
         let (name, rest) = row.split_once("` | ").unwrap();
@@ -39,8 +44,9 @@ async fn every_line_is_well_formed_and_the_document_names_what_there_is() {
         let kind = rest.split(" | ").next().unwrap().to_owned();
         assert!(told.insert(name.to_owned(), (kind, labels)).is_none(), "{name} has two rows");
     }
-    let there: BTreeMap<_, _> =
-        scrape.kinds.iter().map(|(name, kind)| (name.clone(), (kind.clone(), scrape.labels[name].clone()))).collect();
+    let row = |of: &Scrape, name: &String, kind: &String| (name.clone(), (kind.clone(), of.labels[name].clone()));
+    let rows = |of: &Scrape| of.kinds.iter().map(|(name, kind)| row(of, name, kind)).collect::<Vec<_>>();
+    let there: BTreeMap<_, _> = rows(&of_redis).into_iter().chain(rows(&scrape)).collect();
     assert_eq!(told, there);
     assert!(there.keys().all(|name| name.starts_with("sarangbang_") || name.starts_with("process_")));
     let days = (scrape.value("sarangbang_certificate_not_after_timestamp_seconds")

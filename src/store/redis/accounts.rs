@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use redis::Script;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Redis;
 use super::changes::{run_telling, script};
@@ -19,15 +19,15 @@ use crate::store::{Account, NewAccount, Result, Secret, StoreError};
 static ADD: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/account_add.lua")));
 static SET: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/account_set.lua")));
 
-/// An account as its JSON has it. Scripts write it.
-#[derive(Deserialize)]
-struct Record {
-    name: String,
-    role: Role,
-    password_hash: String,
-    disabled: bool,
-    token_epoch: u32,
-    created_at: i64,
+/// An account as its JSON has it. Scripts write it, and whoever copies accounts.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) name: String,
+    pub(super) role: String,
+    pub(super) password_hash: String,
+    pub(super) disabled: bool,
+    pub(super) token_epoch: u32,
+    pub(super) created_at: i64,
 }
 
 impl Redis {
@@ -116,7 +116,7 @@ pub(super) fn account_of(folded: &str, json: &[u8]) -> Option<Account> {
             serde_json::from_slice(json).map_err(|_| "its JSON is not that of an account".to_owned())?;
         Ok::<_, String>(Account {
             name: record.name.parse().map_err(|cause| format!("{cause}"))?,
-            role: record.role,
+            role: record.role.parse().map_err(|cause| format!("{cause}"))?,
             password_hash: Secret::new(record.password_hash.into_bytes()),
             disabled: record.disabled,
             token_epoch: record.token_epoch,

@@ -28,6 +28,8 @@ pub(super) enum Command {
         asked: Asked<Entered>,
     },
     Leave(Claim),
+    /// Who is here already is there again: under another owner's name, or as Redis may have lost it.
+    Again(Claim),
 }
 
 impl Command {
@@ -35,8 +37,13 @@ impl Command {
         match self {
             Self::Say { draft, .. } => draft.text.len(),
             Self::SayAll { drafts, .. } => drafts.iter().map(|draft| draft.text.len()).sum(),
-            Self::Enter { .. } | Self::Leave(_) => 0,
+            Self::Enter { .. } | Self::Leave(_) | Self::Again(_) => 0,
         }
+    }
+
+    /// Whether it takes a lease.
+    pub(super) const fn enters(&self) -> bool {
+        matches!(self, Self::Enter { .. } | Self::Again(_))
     }
 }
 
@@ -55,6 +62,7 @@ pub(super) fn acts_of(command: &Command, owner: &str, hall: &Hall) -> Vec<Act> {
         Command::Enter { claim, after, .. } => {
             vec![Act::enter(&claim.name, &lease(owner, claim.lease), *after, hall.locale())]
         }
+        Command::Again(claim) => vec![Act::enter(&claim.name, &lease(owner, claim.lease), None, hall.locale())],
         Command::Leave(claim) => vec![Act::leave(&claim.name, &lease(owner, claim.lease), hall.locale())],
     }
 }
@@ -107,6 +115,9 @@ pub(super) fn settle(
                 asked.found(if known { entered(hall, room, &next()) } else { Err(StoreError::RoomUnknown) });
                 asked.settle(None);
             }
+            Command::Again(_) => {
+                let _ = entered(hall, room, &next());
+            }
             Command::Leave(_) => {
                 next();
             }
@@ -140,8 +151,9 @@ fn entered(hall: &Hall, room: RoomId, answer: &[i64]) -> Result<Entered, StoreEr
     }
 }
 
-/// Tells everybody that it cannot be done; answers the leases that are still to be given back.
-pub(super) fn refuse(commands: Vec<(Command, Instant)>, cause: Option<&str>) -> Vec<Claim> {
+/// Tells everybody that it cannot be done; answers what is to be tried again: leases that could not be given back,
+/// or not taken again.
+pub(super) fn refuse(commands: Vec<(Command, Instant)>, cause: Option<&str>) -> Vec<Command> {
     let refusal = StoreError::Unavailable(cause.unwrap_or("nothing was asked for").to_owned());
     let mut owed = Vec::new();
     for (command, _) in commands {
@@ -160,7 +172,7 @@ pub(super) fn refuse(commands: Vec<(Command, Instant)>, cause: Option<&str>) -> 
                 }
             }
             Command::Enter { asked, .. } => asked.refuse(refusal.clone()),
-            Command::Leave(claim) => owed.push(claim),
+            Command::Leave(_) | Command::Again(_) => owed.push(command),
         }
     }
     owed

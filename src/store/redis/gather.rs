@@ -44,7 +44,8 @@ pub(super) async fn of_each<A: FromRedisValue, B: FromRedisValue>(
     Ok(answers.into_iter().flatten().collect())
 }
 
-fn pairs<A: FromRedisValue, B: FromRedisValue>(answers: Vec<Value>) -> Result<Vec<(A, B)>> {
+/// Answers two by two.
+pub(super) fn pairs<A: FromRedisValue, B: FromRedisValue>(answers: Vec<Value>) -> Result<Vec<(A, B)>> {
     let strange = |cause| StoreError::Unavailable(format!("Redis answers what was not asked: {cause}"));
     let mut answers = answers.into_iter();
     let mut pairs = Vec::with_capacity(answers.len() / 2);

@@ -16,9 +16,11 @@ use super::command::Claim;
 use super::copies::Copies;
 use super::ear::Order;
 use super::link::{Fault, Link};
+use super::meters::Heard;
 use super::owner::Owner;
 use super::request::{Answer, Circumstances, Request, TURN};
 use crate::chat::{LeaseId, Locale, Name, RoomId};
+use crate::store::meters::Meters;
 use crate::store::{Entered, StoreError};
 
 /// Between two tries of a turn.
@@ -39,15 +41,25 @@ pub(super) struct Turned {
     pub(super) is_kept: bool,
 }
 
+/// What people here were told.
+#[derive(Default)]
+struct Seen {
+    /// How often Redis has begun anew. What was heard before that counts no more.
+    era: u64,
+    /// The greatest offset in each room that somebody is in.
+    offsets: HashMap<RoomId, u64>,
+}
+
 pub(super) struct Hall {
     pub(super) link: Link,
     pub(super) settings: Arc<Settings>,
     pub(super) owner: Owner,
+    pub(super) meters: Arc<Meters>,
+    pub(super) heard: Heard,
     orders: mpsc::UnboundedSender<Order>,
     /// Who is here: the leases that this process holds, or has asked for.
     here: Mutex<HashMap<RoomId, HashMap<LeaseId, Name>>>,
-    /// The greatest offset that anybody here was told of, in each room that somebody is in.
-    seen: Mutex<HashMap<RoomId, u64>>,
+    seen: Mutex<Seen>,
     /// Rooms in which something happened that other nodes' lists of rooms are to show.
     stirred: Mutex<HashSet<RoomId>>,
     /// Rooms that are listened to, and the owner's name under which that was noted.
@@ -59,12 +71,20 @@ pub(super) struct Hall {
 }
 
 impl Hall {
-    pub(super) fn new(link: Link, settings: Arc<Settings>, owner: Owner, orders: mpsc::UnboundedSender<Order>) -> Self {
+    pub(super) fn new(
+        link: Link,
+        settings: Arc<Settings>,
+        meters: Arc<Meters>,
+        owner: Owner,
+        orders: mpsc::UnboundedSender<Order>,
+    ) -> Self {
         let copies = Copies::new(settings.replicas_min);
         Self {
             link,
             settings,
             owner,
+            meters,
+            heard: Heard::default(),
             orders,
             here: Mutex::default(),
             seen: Mutex::default(),
@@ -109,8 +129,9 @@ impl Hall {
 
     /// Asks for a turn until it is answered, or the time is over. The error says what is known of it.
     pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Turned, String> {
-        let number = self.turns.fetch_add(1, Ordering::Relaxed).to_string();
+        let number = if request.is_aside { 0 } else { self.turns.fetch_add(1, Ordering::Relaxed) }.to_string();
         let mut doubt = None;
+        let began = Instant::now();
         let over = |doubt: Option<String>| match doubt {
             Some(cause) => format!("Redis did not answer, and may have stored it: {cause}"),
             None => "Redis cannot be reached; nothing was stored".to_owned(),
@@ -142,23 +163,31 @@ impl Hall {
                 Ok(value) => match Answer::of(&value) {
                     Some(Answer::Done(rooms)) => {
                         self.note(None);
+                        let acts = rooms.iter().flatten().map(Vec::len).sum();
+                        self.meters.committed(acts, began.elapsed());
                         self.stirred.lock().extend(request.rooms);
-                        let done = keys.get(DONE_KEY).filter(|_| request.is_kept && self.copies.are_wanted());
-                        let Some(done) = done else { return Ok(Turned { rooms, is_kept: true }) };
-                        let made = self.copies.made(generation, &wire, done, end).await;
-                        match self.link.judge(generation, made) {
-                            Ok(is_kept) => return Ok(Turned { rooms, is_kept }),
-                            // Asked again it happens once, or anew where it was lost.
+                        let is_kept = match keys.get(DONE_KEY).filter(|_| request.is_kept && self.copies.are_wanted()) {
+                            Some(done) => self.copies.made(generation, &wire, done, end).await,
+                            None => Ok(true),
+                        };
+                        match self.link.judge(generation, is_kept) {
+                            Ok(is_kept) if self.link.is_used(generation) => return Ok(Turned { rooms, is_kept }),
+                            // By a server that is not the master any more, perhaps. Asked again it happens once, or anew
+                            // where it was lost.
+                            Ok(_) => doubt = Some("the connection was given up".into()),
                             Err(Fault::Broken(cause) | Fault::NotYet(cause) | Fault::Refused(cause)) => {
                                 doubt = Some(cause);
                                 sleep(AGAIN).await;
                             }
                         }
                     }
+                    // Its lane waits for it, so this cannot be.
+                    Some(Answer::Late) => return Err("the turn came too late; nothing was stored".into()),
                     Some(Answer::Lapsed) => self.owner.has_lapsed(owned_until),
                     None => return Err("Redis answered something else than was asked".into()),
                 },
                 Err(Fault::Refused(cause)) => {
+                    self.meters.failures.inc();
                     self.note(Some(&cause));
                     return Err(format!("Redis refuses: {cause}"));
                 }
@@ -173,13 +202,20 @@ impl Hall {
 
     /// Hears a room from here on, and lets it be known that leases may be held there.
     pub(super) async fn listen(&self, room: RoomId) -> Result<(), StoreError> {
-        if self.listened.lock().get(&room).is_some_and(|noted| self.owner.is(noted)) {
+        let listened = self.listened.lock().get(&room).cloned();
+        if listened.as_ref().is_some_and(|noted| self.owner.is(noted)) {
             return Ok(());
         }
-        let (told, heard) = oneshot::channel();
-        let _ = self.orders.send(Order::Listen(room, told));
+        // Under another name it is heard already, and noted anew.
+        let heard = listened.is_none().then(|| {
+            let (told, heard) = oneshot::channel();
+            self.order(Order::Listen(room, told));
+            heard
+        });
         let noted = self.owner.note(&self.link, room).await?;
-        heard.await.map_err(|_| StoreError::Unavailable("the store has stopped".into()))?;
+        if let Some(heard) = heard {
+            heard.await.map_err(|_| StoreError::Unavailable("the store has stopped".into()))?;
+        }
         self.listened.lock().insert(room, noted);
         Ok(())
     }
@@ -201,6 +237,16 @@ impl Hall {
         }
     }
 
+    /// Whether a lease is held, or has been asked for.
+    pub(super) fn holds(&self, room: RoomId, lease: LeaseId) -> bool {
+        self.here.lock().get(&room).is_some_and(|leases| leases.contains_key(&lease))
+    }
+
+    /// The rooms that somebody is in.
+    pub(super) fn rooms(&self) -> Vec<RoomId> {
+        self.here.lock().keys().copied().collect()
+    }
+
     /// Everybody who is here.
     pub(super) fn held(&self) -> Vec<Claim> {
         let here = self.here.lock();
@@ -213,7 +259,7 @@ impl Hall {
     /// Everything that was known is of another store.
     pub(super) fn forget(&self) {
         self.here.lock().clear();
-        self.seen.lock().clear();
+        self.seen.lock().offsets.clear();
         self.listened.lock().clear();
     }
 
@@ -223,7 +269,7 @@ impl Hall {
         if here.get(&room).is_some_and(HashMap::is_empty) {
             here.remove(&room);
             drop(here);
-            self.seen.lock().remove(&room);
+            self.seen.lock().offsets.remove(&room);
             self.listened.lock().remove(&room);
             let _ = self.orders.send(Order::Quit(room));
             self.owner.unnote(room);
@@ -239,22 +285,40 @@ impl Hall {
 
     /// Somebody here was told of this offset.
     pub(super) fn saw(&self, room: RoomId, offset: u64) {
-        if self.here.lock().contains_key(&room) {
-            let mut seen = self.seen.lock();
-            let greatest = seen.entry(room).or_default();
+        self.saw_in(None, room, offset);
+    }
+
+    /// The same for what was heard in an era; false when that is over, and nobody is to be told.
+    pub(super) fn saw_in(&self, era: Option<u64>, room: RoomId, offset: u64) -> bool {
+        let here = self.here.lock();
+        let mut seen = self.seen.lock();
+        let is_over = era.is_some_and(|era| era != seen.era);
+        if !is_over && here.contains_key(&room) {
+            let greatest = seen.offsets.entry(room).or_default();
             *greatest = offset.max(*greatest);
         }
+        !is_over
     }
 
     /// The greatest offset that anybody here was told of; 0 where none was.
     pub(super) fn seen(&self, room: RoomId) -> u64 {
-        self.seen.lock().get(&room).copied().unwrap_or_default()
+        self.seen.lock().offsets.get(&room).copied().unwrap_or_default()
+    }
+
+    /// How often Redis has begun anew.
+    pub(super) fn era(&self) -> u64 {
+        self.seen.lock().era
+    }
+
+    /// Redis has begun anew: what is still to be worked off of what was heard before is dropped, and read again.
+    pub(super) fn begin_era(&self) {
+        self.seen.lock().era += 1;
     }
 
     /// Sees to it that no offset is given out again that somebody here was told of, in any room: Redis is another one
     /// than before, or the same with less in it.
     pub(super) async fn raise_all(&self) -> Result<(), StoreError> {
-        let seen: Vec<(RoomId, u64)> = self.seen.lock().iter().map(|(room, offset)| (*room, *offset)).collect();
+        let seen: Vec<(RoomId, u64)> = self.seen.lock().offsets.iter().map(|(room, offset)| (*room, *offset)).collect();
         let raised = futures_util::stream::iter(seen.into_iter().map(Ok));
         raised.try_for_each_concurrent(ROOMS_AT_ONCE, |(room, offset)| self.raise(room, offset)).await
     }

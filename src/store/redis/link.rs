@@ -132,6 +132,11 @@ impl Link {
         self.shared.wire.read().is_some()
     }
 
+    /// Whether the connection of this number is the one that is there.
+    pub(super) fn is_used(&self, generation: u64) -> bool {
+        self.shared.wire.read().as_ref().is_some_and(|(number, _)| *number == generation)
+    }
+
     /// How it stands, now and from now on.
     pub(super) fn standing(&self) -> watch::Receiver<Standing> {
         self.shared.standing.subscribe()

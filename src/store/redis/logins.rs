@@ -92,9 +92,7 @@ impl Redis {
     }
 
     async fn put_signing_key(&self, key: &SigningKey, only_first: &[u8]) -> Result<Vec<SigningKey>> {
-        let secret = STANDARD.encode(key.secret.expose());
-        let json = serde_json::to_vec(&Record { id: key.id.clone(), secret, created_at: key.created_at })
-            .map_err(|cause| StoreError::Unavailable(cause.to_string()))?;
+        let json = json_of(key)?;
         let keys = [self.link.keys().of_all("keys")];
         let keys: Vec<Vec<u8>> = self.link.run(&SIGNING_KEY, &keys, &[&json, only_first]).await?;
         keys.iter().map(|json| signing_key_of(json)).collect()
@@ -106,18 +104,37 @@ impl Redis {
     }
 }
 
+/// A signing key as its JSON.
+pub(super) fn json_of(key: &SigningKey) -> Result<Vec<u8>> {
+    let record =
+        Record { id: key.id.clone(), secret: STANDARD.encode(key.secret.expose()), created_at: key.created_at };
+    serde_json::to_vec(&record).map_err(|cause| StoreError::Unavailable(cause.to_string()))
+}
+
 /// A key that cannot be read is not passed over: without it good tokens would be refused, and nobody would see why.
-fn signing_key_of(json: &[u8]) -> Result<SigningKey> {
+pub(super) fn signing_key_of(json: &[u8]) -> Result<SigningKey> {
     let damaged = || StoreError::Unavailable("a signing key in Redis cannot be read".into());
     let record: Record = serde_json::from_slice(json).map_err(|_| damaged())?;
     let secret = STANDARD.decode(record.secret).map_err(|_| damaged())?;
     Ok(SigningKey { id: record.id, secret: Secret::new(secret), created_at: record.created_at })
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
+pub(super) fn hex(bytes: &[u8; 32]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a string does not fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+/// What [`hex`] was made of.
+pub(super) fn unhex(hex: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if hex.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }

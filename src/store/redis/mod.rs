@@ -45,6 +45,7 @@ mod check;
 mod claims;
 mod command;
 mod copies;
+mod copy;
 mod dial;
 mod ear;
 mod entries;
@@ -52,8 +53,10 @@ mod gather;
 mod hall;
 mod kept;
 mod keys;
+mod leases;
 mod link;
 mod logins;
+mod meters;
 mod owner;
 mod record;
 mod refusal;
@@ -161,11 +164,11 @@ impl Redis {
     pub async fn open(settings: Settings, mode: Mode) -> std::result::Result<Self, OpenError> {
         let (link, settings) = (Link::open(&settings).await?, Arc::new(settings));
         let kept_news = broadcast::Sender::new(KEPT_NEWS_MAX);
+        let meters = Arc::<Meters>::default();
         let serving = match mode {
-            Mode::Serve => Some(Serving::begin(&link, &settings, kept_news.clone()).await?),
+            Mode::Serve => Some(Serving::begin(&link, &settings, &meters, kept_news.clone()).await?),
             Mode::Admin | Mode::Look => None,
         };
-        let meters = Arc::<Meters>::default();
         let queue = Queue::new(settings.queue_max, Arc::clone(&meters));
         let claimant = Uuid::new_v4().simple().to_string().into();
         Ok(Self {
@@ -257,6 +260,9 @@ impl Redis {
     /// See [`crate::store::Store::register`].
     pub fn register(&self, registry: &mut Registry) {
         self.shared.meters.register(registry, &self.shared.queue);
+        if let Some(serving) = &self.shared.serving {
+            meters::register(&serving.hall, registry);
+        }
     }
 
     /// See [`crate::store::Store::close`]. Who is here stays in the rooms until the leases lapse: by then most are back by
@@ -285,6 +291,7 @@ impl Serving {
     async fn begin(
         link: &Link,
         settings: &Arc<Settings>,
+        meters: &Arc<Meters>,
         kept_news: broadcast::Sender<String>,
     ) -> std::result::Result<Self, OpenError> {
         let unreachable = |cause: StoreError| OpenError::Unreachable { cause: cause.to_string() };
@@ -293,14 +300,14 @@ impl Serving {
         let (orders, ordered) = mpsc::unbounded_channel();
         let (inbox, messages) = mpsc::unbounded_channel();
         let (news, tail) = mpsc::channel(TAIL_BATCHES_MAX);
-        let hall = Arc::new(Hall::new(link.clone(), Arc::clone(settings), owner, orders));
+        let hall = Arc::new(Hall::new(link.clone(), Arc::clone(settings), Arc::clone(meters), owner, orders));
         let ear = Ear::new(Arc::clone(&hall), ordered, news, kept_news, changes_read);
         let mut tasks = JoinSet::new();
         tasks.spawn(ear.listen());
         tasks.spawn(ear::stir(Arc::clone(&hall)));
         tasks.spawn(owner::keep(Arc::clone(&hall), inbox.clone()));
-        tasks.spawn(owner::end_others(Arc::clone(&hall)));
-        tasks.spawn(owner::forget_rooms(Arc::clone(&hall), unnoted));
+        tasks.spawn(leases::end_others(Arc::clone(&hall)));
+        tasks.spawn(leases::forget_rooms(Arc::clone(&hall), unnoted));
         tasks.spawn(upkeep::keep_house(Arc::clone(&hall)));
         let turns = tokio::spawn(Turns::new(Arc::clone(&hall), messages).run());
         Ok(Self {

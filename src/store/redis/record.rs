@@ -23,6 +23,19 @@ pub(super) fn read_all(room: RoomId, mut bytes: &[u8]) -> Result<Vec<Arc<Entry>>
     Ok(entries)
 }
 
+/// An entry as a record.
+pub(super) fn write(entry: &Entry) -> String {
+    let Entry { kind, room_id, sender, message, user_count, offset, id, sent_at } = entry;
+    let (kind, sender) = match kind {
+        Kind::Talk => ('T', &**sender),
+        Kind::Enter => ('E', ""),
+        Kind::Quit => ('Q', ""),
+    };
+    let id = if **id == *Entry::default_id(*room_id, *offset) { "" } else { id };
+    let sizes = format!("{} {} {}", sender.len(), id.len(), message.len());
+    format!("{offset} {sent_at} {user_count} {kind} {sizes}\n{sender}{id}{message}")
+}
+
 /// The first record, and what follows it.
 fn read(room_id: RoomId, bytes: &[u8]) -> Option<(Entry, &[u8])> {
     let end = memchr::memchr(b'\n', bytes)?;
@@ -77,6 +90,7 @@ mod tests {
         assert_eq!((&*entries[0].sender, &*entries[0].id, &*entries[0].message), ("김", "id", "안\n녕"));
         assert_eq!((&*entries[1].sender, entries[1].kind, entries[1].offset), (NOTICE_SENDER, Kind::Quit, 8));
         assert_eq!(&*entries[1].id, Entry::default_id(ROOM, 8));
+        assert_eq!(entries.iter().map(|entry| write(entry)).collect::<String>(), right);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Request<'a> {
     pub(super) is_kept: bool,
     /// Whether nothing may happen where one of the rooms is not there.
     pub(super) is_joint: bool,
+    /// Whether it is no lane's turn, and may happen twice.
+    pub(super) is_aside: bool,
 }
 
 /// One thing that somebody does: its words as the script takes them.
@@ -88,6 +90,8 @@ pub(super) enum Answer {
     Done(Vec<Option<Vec<Vec<i64>>>>),
     /// The owner's time is over: nothing happened.
     Lapsed,
+    /// A later turn was taken already: nothing happened.
+    Late,
 }
 
 impl Answer {
@@ -95,6 +99,7 @@ impl Answer {
         let [state, rooms @ ..] = array(value)? else { return None };
         match integer(state)? {
             0 => Some(Self::Lapsed),
+            2 => Some(Self::Late),
             _ => rooms.iter().map(room).collect::<Option<Vec<_>>>().map(Self::Done),
         }
     }

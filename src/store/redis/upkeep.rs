@@ -43,7 +43,7 @@ pub(super) async fn keep_house(hall: Arc<Hall>) {
 }
 
 /// What time it is for Redis, in milliseconds since the Unix epoch.
-async fn time(link: &Link) -> Result<i64> {
+pub(super) async fn time(link: &Link) -> Result<i64> {
     let ((seconds, micros),): ((i64, i64),) = link.read(redis::pipe().cmd("TIME")).await?;
     Ok(seconds * 1_000 + micros / 1_000)
 }

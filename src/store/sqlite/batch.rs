@@ -7,6 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::command::Command;
 use super::fault::{answered, is_its_own, unavailable};
+use super::heads::{self, Heads};
 use super::log::Round;
 use super::news::News;
 use super::passing::Passing;
@@ -23,6 +24,7 @@ pub(super) struct Books {
     pub(super) file: Connection,
     pub(super) rosters: Rosters,
     pub(super) passing: Passing,
+    pub(super) heads: Heads,
     pub(super) news: News,
     pub(super) clock: Clock,
     pub(super) locale: Locale,
@@ -95,8 +97,15 @@ impl Books {
     pub(super) fn news(&mut self) -> rusqlite::Result<Vec<Event>> {
         let (before, mut events) = (self.news, Vec::new());
         let outcome = self.news.elsewhere(&self.file, &mut self.rosters, &mut self.passing, &mut events);
-        let outcome = outcome.map(|()| events);
+        let outcome = outcome.map(|()| events).inspect(|events| self.heads.heed(events));
         self.settle(before, outcome)
+    }
+
+    /// Writes down in the rooms' rows how far the rooms have come. Nobody speaks from here on.
+    pub(super) fn park(&mut self) -> rusqlite::Result<()> {
+        self.passing.park(&mut self.file)?;
+        self.heads.forget_all();
+        heads::catch_up(&self.file, 0, u64::MAX >> 1).map(drop)
     }
 
     /// Writes what takes more room than a message mostly does, and takes it away again in the same transaction.
@@ -124,6 +133,7 @@ impl Books {
             Err(_) => {
                 self.rosters.undo_to(0);
                 self.passing.undo_to(0);
+                self.heads.forget_all();
                 self.news = before;
             }
         }
@@ -135,10 +145,12 @@ impl Books {
         let mut events = Vec::with_capacity(batch.len());
         // What was committed elsewhere comes before what this batch will find.
         self.news.elsewhere(&transaction, &mut self.rosters, &mut self.passing, &mut events)?;
+        self.heads.heed(&events);
         let mut round = Round {
             file: &transaction,
             rosters: &mut self.rosters,
             passing: &mut self.passing,
+            heads: &mut self.heads,
             events,
             now: (self.clock)(),
             locale: self.locale,
@@ -152,7 +164,9 @@ impl Books {
                 plain(&mut round, command)?;
             }
             if alters {
+                let told = round.events.len();
                 self.news.read(&transaction, round.rosters, round.passing, &mut round.events)?;
+                round.heads.heed(round.events.get(told..).unwrap_or_default());
             }
         }
         let events = round.events;
@@ -194,6 +208,7 @@ fn guarded(round: &mut Round<'_>, command: &mut Command, careful: bool) -> rusql
         round.file.execute_batch("ROLLBACK TO command")?;
         round.rosters.undo_to(people);
         round.passing.undo_to(passed);
+        round.heads.forget_all();
         round.events.truncate(told);
     }
     round.file.execute_batch("RELEASE command")

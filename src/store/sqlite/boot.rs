@@ -3,6 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::command::Claim;
+use super::heads::Heads;
 use super::log::Round;
 use super::passing::Passing;
 use super::rosters::Rosters;
@@ -15,7 +16,7 @@ use crate::chat::{LeaseId, Locale};
 pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rusqlite::Result<()> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let claims = claims(&transaction)?;
-    let (mut rosters, mut passing) = (Rosters::default(), Passing::default());
+    let (mut rosters, mut passing, mut heads) = (Rosters::default(), Passing::default(), Heads::default());
     for claim in &claims {
         rosters.enter(claim);
     }
@@ -23,6 +24,7 @@ pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rus
         file: &transaction,
         rosters: &mut rosters,
         passing: &mut passing,
+        heads: &mut heads,
         events: Vec::new(),
         now,
         locale,

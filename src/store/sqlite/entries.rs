@@ -55,8 +55,19 @@ fn behind(file: &Connection, room: RoomId, after: u64, entries_max: usize, bytes
     let span = span(file, room)?;
     let from = place(span.key, after.min(span.last));
     let sql = "WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3";
-    let entries = entries(file, room, sql, [from, place(span.key, span.last)], entries_max, bytes_max)?;
-    Ok(span.with(entries))
+    let mut entries = entries(file, room, sql, [from, place(span.key, span.last)], entries_max, bytes_max)?;
+    // A log that was copied from a Redis may lack what that had lost. What is read ends before a hole, and what is
+    // read behind it begins after it, so that whoever wants what is lost is told so.
+    let hole = entries.windows(2).position(|two| matches!(two, [one, next] if one.offset + 1 != next.offset));
+    if let Some(at) = hole {
+        entries.truncate(at + 1);
+    }
+    let first = match entries.first() {
+        Some(oldest) if oldest.offset > after + 1 => oldest.offset,
+        None if after < span.last && entries_max > 0 => span.last + 1,
+        _ => span.first,
+    };
+    Ok(Log { first, ..span }.with(entries))
 }
 
 impl Log {

@@ -1,8 +1,8 @@
 //! Append, enter and leave, inside a transaction.
 //!
-//! Invariant: an offset is taken by `UPDATE ... RETURNING` in the transaction that writes its entry, so a room that
-//! another process deleted is seen, and a roll-back leaves no hole. Rooms without a history are [`passing`](super::passing)'s;
-//! only who is in them is written here.
+//! Invariant: an offset is taken in the transaction that writes its entry, behind the news of what other processes did,
+//! so a room that was deleted is seen, and a roll-back leaves no hole. Where a room's log ends is known by
+//! [`heads`](super::heads). Rooms without a history are [`passing`](super::passing)'s; only who is in them is written here.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::command::Claim;
 use super::fault::Attempt;
+use super::heads::{Head, Heads};
 use super::passing::Passing;
 use super::place::place;
 use super::rosters::Rosters;
@@ -26,6 +27,7 @@ pub(super) struct Round<'a> {
     pub(super) file: &'a Connection,
     pub(super) rosters: &'a mut Rosters,
     pub(super) passing: &'a mut Passing,
+    pub(super) heads: &'a mut Heads,
     pub(super) events: Vec<Event>,
     pub(super) now: i64,
     pub(super) locale: Locale,
@@ -38,14 +40,6 @@ pub(super) struct Log {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) history: History,
-}
-
-/// A room's row, once it has given out an offset.
-struct Head {
-    key: i64,
-    first: u64,
-    offset: u64,
-    sent_at: i64,
 }
 
 impl Round<'_> {
@@ -61,18 +55,18 @@ impl Round<'_> {
         {
             return Ok(Appended { offset, duplicate: true });
         }
-        let head = self.advance(draft.room)?.ok_or(StoreError::RoomUnknown)?;
+        let head = self.heads.advance(self.file, draft.room, self.now)?.ok_or(StoreError::RoomUnknown)?;
         if let Some(id) = &draft.id {
             self.remember(&head, draft, id)?;
         }
         self.write(&head, draft.room, Kind::Talk, draft.sender.as_str(), draft.text.clone(), draft.id.as_ref())?;
-        Ok(Appended { offset: head.offset, duplicate: false })
+        Ok(Appended { offset: head.last, duplicate: false })
     }
 
     pub(super) fn enter(&mut self, claim: &Claim, after: Option<u64>) -> Attempt<Entered> {
         let log = match self.passing.log(claim.room) {
             Some(log) => log,
-            None => log(self.file, claim.room)?.ok_or(StoreError::RoomUnknown)?,
+            None => self.heads.log(self.file, claim.room)?.ok_or(StoreError::RoomUnknown)?,
         };
         let Log { key, first, last, history } = log;
         if after.is_some_and(|after| after > last) {
@@ -112,9 +106,9 @@ impl Round<'_> {
             let offset = self.passing.notify(claim.room, (kind, text), self.now, user_count, &mut self.events);
             return Ok(offset.map(|offset| (offset + 1, offset)));
         }
-        let Some(head) = self.advance(claim.room)? else { return Ok(None) };
+        let Some(head) = self.heads.advance(self.file, claim.room, self.now)? else { return Ok(None) };
         let first = self.write(&head, claim.room, kind, NOTICE_SENDER, text.into(), None)?;
-        Ok(Some((first, head.offset)))
+        Ok(Some((first, head.last)))
     }
 
     /// The offset under which this message stands in the log already.
@@ -133,23 +127,8 @@ impl Round<'_> {
             .prepare_cached(
                 "INSERT INTO dedup (room, sender, id, log_offset, appended_at) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![head.key, draft.sender.as_str(), id.as_str(), head.offset.cast_signed(), self.now])
+            .execute(params![head.key, draft.sender.as_str(), id.as_str(), head.last.cast_signed(), self.now])
             .map(drop)
-    }
-
-    /// Takes the room's next offset. The time of an entry never lies before that of the entry before it, unless a wrong
-    /// clock has dated that one.
-    fn advance(&self, room: RoomId) -> rusqlite::Result<Option<Head>> {
-        self.file
-            .prepare_cached(
-                "UPDATE room SET last_offset = last_offset + 1,
-                     last_at = iif(last_at > ?3, ?2, max(last_at, ?2)) WHERE id = ?1
-                 RETURNING key, first_offset, last_offset, last_at",
-            )?
-            .query_row(params![room.as_bytes(), self.now, self.now.saturating_add(AHEAD_MAX_MS)], |r| {
-                Ok(Head { key: r.get(0)?, first: row::number(r, 1)?, offset: row::number(r, 2)?, sent_at: r.get(3)? })
-            })
-            .optional()
     }
 
     /// Writes the entry at its place; answers the oldest offset that is kept.
@@ -162,7 +141,7 @@ impl Round<'_> {
         message: Box<str>,
         id: Option<&MessageId>,
     ) -> rusqlite::Result<u64> {
-        let (offset, user_count) = (head.offset, self.rosters.count(room_id));
+        let (offset, user_count) = (head.last, self.rosters.count(room_id));
         self.file
             .prepare_cached(
                 "INSERT INTO entry (place, kind, sender, message, user_count, id, sent_at)
@@ -175,19 +154,23 @@ impl Round<'_> {
                 message,
                 user_count,
                 id.map(MessageId::as_str),
-                head.sent_at
+                head.last_at
             ])?;
         let id = id.map_or_else(|| Entry::default_id(room_id, offset), |id| id.as_str().to_owned()).into();
         let sender = Box::from(sender);
-        let entry = Entry { kind, room_id, sender, message, user_count, offset, id, sent_at: head.sent_at };
+        let entry = Entry { kind, room_id, sender, message, user_count, offset, id, sent_at: head.last_at };
         self.events.push(Event::Entry(Arc::new(entry)));
-        upkeep::after_append(self.file, head.key, head.first, offset, self.keep_entries)
+        let first = upkeep::after_append(self.file, head.key, head.first, offset, self.keep_entries)?;
+        if first != head.first {
+            self.heads.begin_at(room_id, first);
+        }
+        Ok(first)
     }
 }
 
-/// From where to where a room's log reaches by its row.
+/// From where to where a room's log reaches by the file.
 pub(super) fn log(file: &Connection, room: RoomId) -> rusqlite::Result<Option<Log>> {
-    file.prepare_cached("SELECT key, first_offset, last_offset, history FROM room WHERE id = ?1")?
+    file.prepare_cached("SELECT key, first_offset, last_offset, history FROM room_now WHERE id = ?1")?
         .query_row([room.as_bytes()], |r| {
             Ok(Log {
                 key: r.get(0)?,
@@ -199,8 +182,7 @@ pub(super) fn log(file: &Connection, room: RoomId) -> rusqlite::Result<Option<Lo
         .optional()
 }
 
-/// The time of an entry behind one of that time. It is not before it, unless a wrong clock has dated that one. The
-/// same as in [`Round::advance`].
+/// The time of an entry behind one of that time. It is not before it, unless a wrong clock has dated that one.
 pub(super) fn not_before(last_at: i64, now: i64) -> i64 {
     if last_at > now.saturating_add(AHEAD_MAX_MS) { now } else { last_at.max(now) }
 }

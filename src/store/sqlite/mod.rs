@@ -16,11 +16,13 @@ mod batch;
 mod boot;
 mod command;
 mod connection;
+mod copy;
 mod entries;
 mod error;
 mod examine;
 mod fault;
 mod folder;
+mod heads;
 mod health;
 mod inquiries;
 mod kept;
@@ -71,6 +73,7 @@ use super::{Appended, Entered, Mode, Pending, Result, StoreError, Tail, settled}
 use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
 use crate::meter::Registry;
 
+pub(in crate::store) use self::copy::Alone;
 pub use self::error::OpenError;
 
 /// Batches of news that may wait for their reader before the writer waits for it.

@@ -15,7 +15,7 @@ impl Sqlite {
     pub async fn rooms(&self) -> Result<Vec<Room>> {
         let (alive, passing) = (self.people_are_alive(), self.shared.passing.clone());
         self.read_with(Lane::Page, move |file| {
-            let sql = format!("SELECT {} FROM room ORDER BY last_at DESC, key DESC", row::ROOM_COLUMNS);
+            let sql = format!("SELECT {} FROM room_now ORDER BY last_at DESC, key DESC", row::ROOM_COLUMNS);
             let mut rooms = file.prepare_cached(&sql)?;
             let rooms = rooms.query_map([], |r| row::room(r, alive))?;
             let mut rooms: Vec<Room> =
@@ -112,7 +112,7 @@ impl Sqlite {
 }
 
 fn room(file: &Connection, id: RoomId, alive: bool) -> rusqlite::Result<Option<Room>> {
-    file.prepare_cached(&format!("SELECT {} FROM room WHERE id = ?1", row::ROOM_COLUMNS))?
+    file.prepare_cached(&format!("SELECT {} FROM room_now WHERE id = ?1", row::ROOM_COLUMNS))?
         .query_row([id.as_bytes()], |r| row::room(r, alive))
         .optional()
         .map(Option::flatten)

@@ -67,8 +67,9 @@ const fn kind(number: i64) -> Kind {
     }
 }
 
+/// Of `room_now`.
 pub(super) const ROOM_COLUMNS: &str = "id, name, last_offset, last_at, created_at, history,
-    (SELECT count(DISTINCT presence.name) FROM presence WHERE presence.room = room.key)";
+    (SELECT count(DISTINCT presence.name) FROM presence WHERE presence.room = room_now.key)";
 
 /// A room out of [`ROOM_COLUMNS`], if it can be read; nobody is in it where the people of the file are not `alive`.
 pub(super) fn room(row: &Row<'_>, alive: bool) -> rusqlite::Result<Option<Room>> {

@@ -13,7 +13,7 @@ use super::OpenError;
 const APPLICATION_ID: i64 = 0x5352_4e47;
 
 /// Step n leads from version n to n + 1.
-const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING];
+const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING, BEHIND];
 
 const FIRST: &str = "
 -- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
@@ -125,6 +125,22 @@ const EXPIRING: &str = "
 ALTER TABLE kept ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 9223372036854775807;
 ";
 
+const BEHIND: &str = "
+-- Whether entries were written that `last_offset` and `last_at` do not know of: then it is the newest entry that tells.
+ALTER TABLE room ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
+
+-- The rooms as they are. Where no entry is left, the row was brought up to date before the last one went.
+CREATE VIEW room_now AS SELECT key, id, name, created_at, first_offset, history, behind,
+    iif(behind, max(last_offset, coalesce(68719476735 &
+        (SELECT max(place) FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735), 0)),
+        last_offset) AS last_offset,
+    iif(behind, coalesce(
+        (SELECT sent_at FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735
+         ORDER BY place DESC LIMIT 1), last_at),
+        last_at) AS last_at
+    FROM room;
+";
+
 /// Brings the file to the newest version.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     for version in version(connection, path)?..STEPS.len() as i64 {
@@ -204,7 +220,7 @@ mod tests {
         let made = "INSERT INTO room (id, name, created_at, last_offset, last_at) VALUES (x'01', 'old', 5, 7, 6)";
         file.execute(made, []).unwrap();
         migrate(&mut file, Path::new("x")).unwrap();
-        let room = file.query_row("SELECT name, first_offset, last_offset, history FROM room", [], |r| {
+        let room = file.query_row("SELECT name, first_offset, last_offset, history FROM room_now", [], |r| {
             Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, bool>(3)?))
         });
         assert_eq!(room.unwrap(), ("old".to_owned(), 1, 7, true));

@@ -2,16 +2,9 @@
 //!
 //! They are passed over, so that one of them takes nothing from anybody else; each is logged once.
 
-use std::collections::BTreeSet;
-
-use parking_lot::Mutex;
 use rusqlite::Error;
 
-/// Rows that are remembered as logged; who has more of them has read enough.
-const LOGGED_MAX: usize = 100;
-
-/// What has been logged, in this process.
-static LOGGED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+use crate::store::logged::is_to_be_logged;
 
 /// What was read, or nothing when it is the row that cannot be. `what` it is, and the key to find it by.
 pub(super) fn readable<T>(
@@ -23,7 +16,7 @@ pub(super) fn readable<T>(
         Ok(value) => Ok(Some(value)),
         Err(cause) if is_the_rows(&cause) => {
             let row = format!("{what} {}", key()?);
-            if is_new(&row, &mut LOGGED.lock()) {
+            if is_to_be_logged(&row) {
                 tracing::error!(%row, %cause, "a row of the store cannot be read; everything goes on without it");
             }
             Ok(None)
@@ -43,24 +36,9 @@ const fn is_the_rows(cause: &Error) -> bool {
     )
 }
 
-fn is_new(row: &str, logged: &mut BTreeSet<String>) -> bool {
-    logged.len() < LOGGED_MAX && logged.insert(row.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_row_is_logged_once_and_many_rows_not_for_ever() {
-        let mut logged = BTreeSet::new();
-        assert!(is_new("room 1", &mut logged));
-        assert!(!is_new("room 1", &mut logged));
-        for n in 2..=LOGGED_MAX {
-            assert!(is_new(&format!("room {n}"), &mut logged));
-        }
-        assert!(!is_new("one more", &mut logged));
-    }
 
     #[test]
     fn what_is_wrong_with_the_disk_is_no_row_to_pass_over() {

@@ -1,11 +1,12 @@
 //! What is old goes: entries beyond retention, the logs of deleted rooms, message ids, sign-in sessions, invitations,
-//! told changes.
+//! told changes. Before that, the rows that are behind their rooms' logs are brought up to date.
 //!
 //! Invariant: one step touches a bounded number of rows, so nobody who appends waits long; `first_offset` changes in
 //! the transaction that deletes.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::heads;
 use super::log::AHEAD_MAX_MS;
 use super::place::{OFFSET_MAX, offset, place};
 use super::row;
@@ -32,6 +33,8 @@ pub(super) struct Upkeep {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// The rows that are behind, of rooms whose key is greater.
+    Behind(i64),
     /// The rooms whose key is greater.
     Rooms(i64),
     DeletedRooms,
@@ -41,9 +44,13 @@ enum Stage {
     Changes,
 }
 
+impl Stage {
+    const START: Self = Self::Behind(0);
+}
+
 impl Upkeep {
     pub(super) const fn new(keep_entries: Option<u64>, keep_days: Option<u32>) -> Self {
-        Self { keep_entries, keep_days, at: Stage::Rooms(0) }
+        Self { keep_entries, keep_days, at: Stage::START }
     }
 
     /// Makes one step in a transaction of its own. True while the sweep is not through. Without a time, which is when
@@ -52,7 +59,7 @@ impl Upkeep {
         let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let next = self.after(&transaction, now)?;
         transaction.commit()?;
-        self.at = next.unwrap_or(Stage::Rooms(0));
+        self.at = next.unwrap_or(Stage::START);
         Ok(next.is_some())
     }
 
@@ -60,6 +67,10 @@ impl Upkeep {
     fn after(&self, file: &Connection, now: Option<i64>) -> rusqlite::Result<Option<Stage>> {
         let before = |age: i64| now.map(|now| now.saturating_sub(age));
         let (deleted, next) = match self.at {
+            Stage::Behind(after) => {
+                let to = heads::catch_up(file, after, ROWS_MAX)?;
+                return Ok(Some(to.map_or(Stage::Rooms(0), Stage::Behind)));
+            }
             Stage::Rooms(after) => return Ok(Some(self.rooms(file, after, now)?)),
             Stage::DeletedRooms => (deleted_room(file)?, Some(Stage::Dedup)),
             Stage::Dedup => {
@@ -91,7 +102,7 @@ impl Upkeep {
             return Ok(Stage::DeletedRooms);
         }
         let rooms: Vec<(i64, u64, u64)> = file
-            .prepare_cached("SELECT key, first_offset, last_offset FROM room WHERE key > ?1 ORDER BY key LIMIT ?2")?
+            .prepare_cached("SELECT key, first_offset, last_offset FROM room_now WHERE key > ?1 ORDER BY key LIMIT ?2")?
             .query_map([after, ROOMS_A_STEP], |r| Ok((r.get(0)?, row::number(r, 1)?, row::number(r, 2)?)))?
             .collect::<Result<_, _>>()?;
         let was_last = (rooms.len() as i64) < ROOMS_A_STEP;
@@ -169,9 +180,9 @@ pub(super) fn after_append(
 /// Deletes the entries of a room from `first` to before `to`.
 fn trim(file: &Connection, key: i64, first: u64, to: u64) -> rusqlite::Result<()> {
     if to > first {
+        heads::begin_at(file, key, to)?;
         file.prepare_cached("DELETE FROM entry WHERE place >= ?1 AND place < ?2")?
             .execute([place(key, first), place(key, to)])?;
-        file.prepare_cached("UPDATE room SET first_offset = ?2 WHERE key = ?1")?.execute([key, to.cast_signed()])?;
     }
     Ok(())
 }

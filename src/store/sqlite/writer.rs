@@ -18,6 +18,7 @@ use super::batch::{Books, Done};
 use super::command::{Claim, Command, Message};
 use super::fault::unavailable;
 use super::folder::Lock;
+use super::heads::Heads;
 use super::health::{Health, Report};
 use super::known::Known;
 use super::news::News;
@@ -88,6 +89,7 @@ impl Writer {
                 passing: if lock.is_some() { Passing::of(&file, passing)? } else { Passing::default() },
                 file,
                 rosters: Rosters::default(),
+                heads: Heads::default(),
                 clock: rhythm.clock.clone(),
                 locale: settings.locale,
                 keep_entries: settings.keep_entries,
@@ -131,8 +133,8 @@ impl Writer {
             tracing::warn!(leases = self.owed.len(), "some presence could not be ended; the next start will do it");
         }
         if self.lock.is_some() {
-            if let Err(cause) = self.books.passing.park(&mut self.books.file) {
-                tracing::debug!(%cause, "offsets of rooms without a history are skipped at the next start");
+            if let Err(cause) = self.books.park() {
+                tracing::debug!(%cause, "the next start finds the rooms' rows as after a kill");
             }
             // Only for one whole file, which is easier to copy; a command line that reads just now may prevent it.
             let _ = self.books.file.busy_timeout(Duration::ZERO);
@@ -262,7 +264,9 @@ impl Writer {
         if now >= self.due.sweep {
             let moment = self.rhythm.moment();
             let clock = self.doubt.allows(moment).then_some(moment.wall);
-            self.due.sweep = match self.upkeep.step(&mut self.books.file, clock) {
+            let step = self.upkeep.step(&mut self.books.file, clock);
+            self.books.heads.forget_all();
+            self.due.sweep = match step {
                 Ok(true) => now + SWEEP_PAUSE,
                 Ok(false) => now + self.rhythm.sweep,
                 Err(cause) => {

@@ -220,6 +220,12 @@ impl House {
         }
     }
 
+    /// A key of this house as Redis knows it.
+    pub(in crate::store) fn key(&self, key: &str) -> String {
+        let Place::Redis(_, prefix) = &self.place else { panic!("this house stands on a file") };
+        format!("{prefix}{key}")
+    }
+
     /// Every key of this house that Redis holds, without the prefix.
     pub(in crate::store) fn keys(&self) -> Vec<String> {
         let Place::Redis(server, prefix) = &self.place else { panic!("this house stands on a file") };

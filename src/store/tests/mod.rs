@@ -4,6 +4,7 @@
 //! of its own is tested beside it; what several nodes make of one Redis is in [`nodes`].
 
 mod accounts;
+mod copy;
 mod house;
 mod kept;
 mod log;

@@ -314,3 +314,28 @@ async fn a_redis_that_comes_back_empty_is_told_as_another_store() {
     let room = one.store.create_room("x".parse().unwrap()).await.unwrap().id;
     assert_eq!(one.enter(room, "a", 1).await.user_count, 1, "and it goes on with what there is now");
 }
+
+#[tokio::test]
+async fn leases_that_redis_has_lost_are_taken_again_and_those_that_it_has_of_old_are_ended() {
+    let house = durable_house().await;
+    let node = Node::of(&house).await;
+    let room = house.room().await;
+    node.enter(room, "here", 1).await;
+    node.enter(room, "gone", 2).await;
+    let people = house.keys().into_iter().find(|key| key.ends_with(":people")).unwrap();
+    let (server, key) = (Arc::clone(house.server()), house.key(&people));
+    // As if Redis were set back to before the one came and before the other left.
+    let of_gone = server.lock().ask(&["HGET", &key, "gone"]);
+    node.store.leave(room, name("gone"), LeaseId(2));
+    house.room_when(room, |room| room.user_count == 1).await;
+    server.lock().ask(&["HDEL", &key, "here"]);
+    server.lock().ask(&["HSET", &key, "gone", of_gone.trim()]);
+    server.lock().ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+    for _ in 0..1_000 {
+        if house.store.members(room).await.unwrap_or_default() == [name("here")] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{:?} are in the room", house.store.members(room).await);
+}

@@ -286,6 +286,9 @@ impl<'a> Round<'a> {
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
+            if !evidence.keys.iter().any(|(key, _)| key == "{all}:epoch") {
+                self.summary.wrong.push("the scan for keys finds none of a store".to_owned());
+            }
         }
         evidence
     }

@@ -70,12 +70,16 @@ impl Ear {
         if entry.offset > next && heard.history == History::On {
             self.behind.insert(entry.room_id);
         }
+        if entry.offset < next {
+            self.hall.heard.doubles.inc();
+        }
         if entry.offset < next || self.behind.contains(&entry.room_id) {
             return;
         }
-        heard.next = Some(entry.offset + 1);
-        self.hall.saw(entry.room_id, entry.offset);
-        events.push(Event::Entry(entry));
+        if self.hall.saw_in(Some(self.era), entry.room_id, entry.offset) {
+            heard.next = Some(entry.offset + 1);
+            events.push(Event::Entry(entry));
+        }
     }
 
     /// This node does not keep up: nothing is read from what waits but where it belongs.
@@ -100,20 +104,24 @@ impl Ear {
 
     /// Reads from the log what was missed.
     pub(super) async fn catch_up(&mut self) {
-        let rooms = std::mem::take(&mut self.behind);
-        let reads = rooms.into_iter().filter_map(|room| {
+        let (mut rooms, era) = (std::mem::take(&mut self.behind), self.hall.era());
+        let reads = rooms.iter().copied().filter_map(|room| {
             let next = self.rooms.get(&room)?.next?;
             let hall = Arc::clone(&self.hall);
             Some(async move { (room, next, missed(&hall, room, next).await) })
         });
         let mut reads = futures_util::stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(ROOMS_AT_ONCE);
         while let Some((room, next, read)) = reads.next().await {
+            rooms.remove(&room);
             match read {
                 Ok((entries, is_all)) => {
                     let events: Vec<Event> = entries.iter().map(|entry| Event::Entry(Arc::clone(entry))).collect();
                     if let (Some(heard), Some(newest)) = (self.rooms.get_mut(&room), entries.last()) {
+                        if !self.hall.saw_in(Some(era), room, newest.offset) {
+                            self.behind.insert(room);
+                            continue;
+                        }
                         heard.next = Some(newest.offset + 1);
-                        self.hall.saw(room, newest.offset);
                     }
                     if !is_all {
                         self.behind.insert(room);
@@ -124,8 +132,10 @@ impl Ear {
                 Err(StoreError::RoomUnknown) => {}
                 Err(cause) => {
                     tracing::debug!(%room, next, %cause, "what was missed cannot be read now");
+                    // Nor can the others, each of which would wait for it.
                     self.behind.insert(room);
-                    sleep(TICK).await;
+                    self.behind.extend(rooms);
+                    return sleep(TICK).await;
                 }
             }
         }
@@ -135,6 +145,7 @@ impl Ear {
 /// Entries from an offset on, and whether these are all. A log that ends before what somebody here has seen was set
 /// back: its offsets go on behind what was seen.
 async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>, bool)> {
+    hall.heard.read_again.inc();
     let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
     if slice.last < next - 1 {
         hall.raise(room, next - 1).await?;

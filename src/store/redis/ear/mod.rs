@@ -51,8 +51,6 @@ pub(super) enum Order {
     Entered { room: RoomId, next: u64, history: History },
     /// Hear in which rooms something happens, or hear that no more.
     Follow(bool),
-    /// What was published by the Redis of before counts no more, even if it came already; answered once it is so.
-    Hush(oneshot::Sender<()>),
     /// Everything that was known is of another store.
     Anew,
 }
@@ -90,6 +88,8 @@ struct Line {
     pushes: mpsc::UnboundedReceiver<PushInfo>,
     /// What it consists of, once everything is listened to by it.
     ends: Ends,
+    /// The era in which it was begun.
+    era: u64,
 }
 
 type Connecting = BoxFuture<'static, redis::RedisResult<Line>>;
@@ -106,6 +106,8 @@ pub(super) struct Ear {
     behind: HashSet<RoomId>,
     line: Option<Line>,
     connections: u64,
+    /// The era of the last one.
+    era: u64,
     connecting: Option<Connecting>,
     subscribing: FuturesUnordered<Subscribed>,
     /// The newest change that was read; `None` while the first look is to come.
@@ -134,6 +136,7 @@ impl Ear {
             behind: HashSet::new(),
             line: None,
             connections: 0,
+            era: 0,
             connecting: None,
             subscribing: FuturesUnordered::new(),
             changes_read: Some(changes_read),
@@ -165,6 +168,9 @@ impl Ear {
                 Some((connection, room, done)) = self.subscribing.next() => self.subscribed(connection, room, done),
                 line = made(&mut self.connecting) => self.connected(line).await,
                 _ = ticks.tick() => self.look().await,
+            }
+            if self.era != self.hall.era() {
+                self.hang_up();
             }
             if !self.behind.is_empty() && self.line.is_some() && self.hall.link.is_up() {
                 self.catch_up().await;
@@ -201,10 +207,6 @@ impl Ear {
                         self.hang_up();
                     }
                 }
-            }
-            Order::Hush(told) => {
-                self.hang_up();
-                let _ = told.send(());
             }
             Order::Anew => {
                 self.rooms.clear();
@@ -265,9 +267,10 @@ impl Ear {
         let hall = Arc::clone(&self.hall);
         self.connecting = Some(Box::pin(async move {
             sleep(pause).await;
+            let era = hall.era();
             let (sender, pushes) = mpsc::unbounded_channel();
             let wire = hall.link.connect(Some(sender)).await?;
-            Ok(Line { wire, pushes, ends: Ends::default() })
+            Ok(Line { wire, pushes, ends: Ends::default(), era })
         }));
     }
 
@@ -290,6 +293,12 @@ impl Ear {
             _ => return self.connect(TICK),
         }
         self.connections += 1;
+        self.era = line.era;
+        self.hall.heard.connections.inc();
+        if line.wire.is_cluster() && self.connections > 1 {
+            // A server of it has begun anew, perhaps, and lost leases: no other connection tells.
+            self.hall.owner.doubt();
+        }
         for (room, heard) in &mut self.rooms {
             heard.is_heard(self.connections);
             if heard.next.is_some() && heard.history == History::On {

@@ -1,13 +1,15 @@
 -- One turn: what several people do in one room, or one person in several rooms at once, in this order and all at
--- once. Asked for twice with the same number it happens once, and is answered the same.
+-- once. Asked for twice with the same number it happens once, and is answered the same. One that comes after a later
+-- turn of its process in the room was given up long ago, and nothing happens. A number of 0 is looked at in no such way:
+-- what such a turn does can be done twice.
 --
--- KEYS: for each room six: room, log, people, ids, ids:before, done:PROCESS (of the first room it counts)
+-- KEYS: for each room six: room, log, people, ids, ids:before, done:PROCESS
 -- ARGV: number, end of the owner's time (ms; 0 where nobody enters), entries to keep (0: all), publishing command,
 --       whether it is all or nothing, then for each room: channel, greatest offset seen, number of acts, and the acts:
 --         say    sender id text
 --         enter  name lease after notice      (after: -1 for none)
 --         leave  name lease notice
--- Answers {1, room...} or {0} when the owner's time is over. A room is {0} when there is none, or {1, act...}:
+-- Answers {1, room...}, or {0} when the owner's time is over, or {2} when it comes too late. A room is {0} when there is none, or {1, act...}:
 --         say {offset, known already}  enter {1, last, first, announced, people, keeps history} or {0, last}  leave {}
 
 local DAY, AHEAD_MAX, SPARE, DONE_MS = 86400000, 300000, 64, 120000
@@ -19,11 +21,16 @@ local function take()
 end
 
 local number, owned_until, keep, publish, joint = take(), tonumber(take()), tonumber(take()), take(), take() == '1'
-local before = redis.call('GET', KEYS[6])
-if before then
-  local done = cmsgpack.unpack(before)
-  if done[1] == number then
-    return done[2]
+for k = 6, number == '0' and 0 or #KEYS, 6 do
+  local before = redis.call('GET', KEYS[k])
+  if before then
+    local done = cmsgpack.unpack(before)
+    if done[1] == number then
+      return done[2]
+    end
+    if tonumber(done[1]) > tonumber(number) then
+      return {2}
+    end
   end
 end
 local time = redis.call('TIME')
@@ -190,5 +197,10 @@ for k = 1, #KEYS, 6 do
     answers[#answers + 1] = {0}
   end
 end
-redis.call('SET', KEYS[6], cmsgpack.pack({number, answers}), 'PX', DONE_MS)
+if number ~= '0' then
+  local done = cmsgpack.pack({number, answers})
+  for k = 6, #KEYS, 6 do
+    redis.call('SET', KEYS[k], done, 'PX', DONE_MS)
+  end
+end
 return answers

@@ -4,6 +4,7 @@ mod accounts;
 mod changes;
 mod kept;
 mod rooms;
+mod turns;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

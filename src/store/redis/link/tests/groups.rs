@@ -4,7 +4,12 @@ use redis::{PushInfo, PushKind, Script};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::chat::RoomId;
+use crate::chat::{Role, RoomId};
+use crate::store::copy::copy;
+use crate::store::redis::Redis;
+use crate::store::sqlite::Sqlite;
+use crate::store::tests::{account, draft};
+use crate::store::{Invitation, Mode, Secret, Store, settled};
 
 /// A script as those of the store: it writes by a key and answers what is there.
 fn script() -> Script {
@@ -197,4 +202,39 @@ async fn a_cluster_and_a_single_redis_are_not_taken_for_each_other() {
     let single = Server::start(&[]).await;
     let refused = refusal(single.url().replace("redis://", "redis+cluster://").parse().unwrap()).await;
     assert!(refused.contains("is no Cluster") && refused.contains("redis://"), "{refused}");
+}
+
+#[tokio::test]
+async fn everything_moves_from_a_file_into_a_cluster_and_back() {
+    let servers = cluster().await;
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let settings_of_file = crate::store::tests::file_settings(&crate::store::tests::Settings::default());
+    let open = |folder: &tempfile::TempDir, mode| {
+        Store::Sqlite(Sqlite::open(folder.path(), mode, settings_of_file.clone()).unwrap())
+    };
+    let file = open(&one, Mode::Serve);
+    for number in 0..12 {
+        let room = file.create_room("사랑방".parse().unwrap()).await.unwrap().id;
+        for text in 0..number {
+            settled(file.append(draft(room, "민지", "안녕", Some(&format!("{text}"))))).await.unwrap();
+        }
+    }
+    let account = file.add_account(account("민지", Role::Admin)).await.unwrap();
+    let tomorrow = account.created_at + 24 * 60 * 60 * 1_000;
+    for key in 0..5 {
+        file.add_login([key; 32], &account, tomorrow).await.unwrap();
+        let invitation = Invitation { key: [key; 32], role: Role::Guest, expires_at: tomorrow };
+        file.add_invitation(invitation).await.unwrap();
+        file.keep(&format!("kept {key}"), Secret::new([key])).await.unwrap();
+    }
+    file.close().await;
+    let (file, back) = (open(&one, Mode::Admin), open(&other, Mode::Admin));
+    let redis = Redis::open(settings(&url_of(&servers)), Mode::Admin).await.unwrap();
+    let redis = Store::Redis(redis);
+    for (from, to) in [(&file, &redis), (&redis, &back)] {
+        let report = copy(from, to, |_| ()).await.unwrap();
+        assert!(report.is_same(), "{report:?}");
+        let counts: Vec<u64> = report.comparisons.iter().map(|comparison| comparison.to.0).collect();
+        assert_eq!(counts, [12, 66, 1, 5, 5, 0, 5, 66]);
+    }
 }
