@@ -27,8 +27,7 @@ use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
 use crate::node::{Closing, Node, pump, tell_reach, tell_rooms};
 use crate::ops::{self, Metrics};
-use crate::store::Mode;
-use crate::store::Store;
+use crate::store::{Mode, SigningKey, Store};
 use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.
@@ -92,6 +91,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
+    let signing = tokio::spawn(follow_keys(Arc::clone(&edge)));
     announce(&edge.config, address, setup_key.as_deref())?;
 
     // Whatever ends by itself ends the process: half a server would take messages and deliver them to nobody, and a
@@ -106,6 +106,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("draining: no new connections, clients are told to come back");
     drain(&edge, &handle).await;
     sweeping.abort();
+    signing.abort();
     // Requests that were on their way are answered; their connections end with them.
     if outcome.is_ok() && timeout(DRAIN_MAX, &mut serving).await.is_err() {
         tracing::warn!("some requests were not answered in time");
@@ -139,6 +140,12 @@ async fn edge(
     let setup = setup_key.map_or_else(SetupKey::none, SetupKey::new);
     let certificates = tls.map(|tls| Arc::clone(&tls.certificates));
     Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node, certificates)))
+}
+
+/// Takes signing keys up that another node, or the command line, has added.
+async fn follow_keys(edge: Arc<Edge>) {
+    let took = |keys: &[SigningKey]| edge.tokens.replace(keys.iter().map(|key| (&*key.id, key.secret.expose())));
+    ops::follow_signing_keys(&edge.store, took).await;
 }
 
 /// Serves what the operator sees: everything that is counted, by whom it is counted. It goes on through a drain.

@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Between two tries to connect: the first pause, and the longest. Each is twice the one before, give or take a quarter, so that many
 /// nodes do not come back as one.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often the sentinels are asked whether the master is still the one that they named.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is told that Redis is still away.

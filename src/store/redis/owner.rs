@@ -27,9 +27,9 @@ static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scrip
 
 /// Between two tries to note something.
 const AGAIN: Duration = Duration::from_millis(50);
-/// How long a node is waited for that has not come back after Redis has, though its time was over meanwhile: longer than the
-/// longest pause between two tries to connect.
-const LATE_MAX: Duration = Duration::from_secs(3);
+/// How long a node is waited for that has not come back after Redis has, though its time was over meanwhile: as long as the
+/// longest pause between two tries to connect, and a try that fails.
+const LATE_MAX: Duration = Duration::from_secs(4);
 
 /// The name by which leases are held, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,12 +189,12 @@ impl Barrier {
         Ok(())
     }
 
-    /// Whether turns wait. Who is alive and does not come is condemned in that time.
+    /// Whether turns wait. Who is alive comes or is alive no more; longer than its time nobody is waited for.
     fn holds(&self, missing: Missing, held: Duration) -> bool {
         let wait_max = match missing {
             Missing::Nobody => return false,
-            Missing::Late => held.min(LATE_MAX),
-            Missing::Alive => held,
+            Missing::Late => LATE_MAX,
+            Missing::Alive => held.max(LATE_MAX),
         };
         self.began.is_some_and(|began| began.elapsed() < wait_max)
     }
