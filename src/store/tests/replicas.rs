@@ -109,6 +109,7 @@ async fn measured(node: &Node, rooms: &[RoomId]) -> (u128, u128, f64) {
 /// `cargo test --release --lib -- --ignored --nocapture what_waiting_for_a_replica_costs`: the figures of docs/OPERATIONS.md.
 #[tokio::test]
 #[ignore = "it measures"]
+#[expect(clippy::print_stdout, reason = "the figures")]
 async fn what_waiting_for_a_replica_costs() {
     let (house, _replica) = house_with_replica().await;
     let nodes = [Node::with(waiting_for(0, &house)).await, Node::with(waiting_for(1, &house)).await];

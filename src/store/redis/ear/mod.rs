@@ -7,6 +7,7 @@
 //! Invariant: of each room every offset is handed on once, in order; what no log has any more is left out.
 
 mod hear;
+mod line;
 mod news;
 
 use std::collections::{HashMap, HashSet};
@@ -16,22 +17,19 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use redis::PushInfo;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::hall::Hall;
-use super::wire::{Ends, Wire};
 use crate::chat::{History, RoomId};
 use crate::store::Event;
 
+use self::line::{Connecting, Line, heard, made};
 pub(super) use self::news::stir;
 
 /// Messages that are worked off together.
 const PUSHES_AT_ONCE: usize = 512;
-/// Channels that one command subscribes to.
-const CHANNELS_AT_ONCE: usize = 500;
 /// How often it is looked whether something is to be done besides.
 const TICK: Duration = Duration::from_millis(200);
 /// How often it is looked for changes that nobody hinted at, and whether the connection lives.
@@ -82,17 +80,6 @@ impl Heard {
     }
 }
 
-/// A connection to hear by.
-struct Line {
-    wire: Wire,
-    pushes: mpsc::UnboundedReceiver<PushInfo>,
-    /// What it consists of, once everything is listened to by it.
-    ends: Ends,
-    /// The era in which it was begun.
-    era: u64,
-}
-
-type Connecting = BoxFuture<'static, redis::RedisResult<Line>>;
 type Subscribed = BoxFuture<'static, (u64, RoomId, bool)>;
 
 /// The task that listens.
@@ -254,61 +241,6 @@ impl Ear {
         }
     }
 
-    fn hang_up(&mut self) {
-        if self.line.take().is_some() {
-            self.connect(Duration::ZERO);
-            // Where this broke, the other connection did as well, mostly: who is asked finds out.
-            let hall = Arc::clone(&self.hall);
-            tokio::spawn(async move { hall.link.read::<()>(redis::pipe().cmd("PING").ignore()).await });
-        }
-    }
-
-    fn connect(&mut self, pause: Duration) {
-        let hall = Arc::clone(&self.hall);
-        self.connecting = Some(Box::pin(async move {
-            sleep(pause).await;
-            let era = hall.era();
-            let (sender, pushes) = mpsc::unbounded_channel();
-            let wire = hall.link.connect(Some(sender)).await?;
-            Ok(Line { wire, pushes, ends: Ends::default(), era })
-        }));
-    }
-
-    /// There is a connection again: everything is listened to by it, and what was missed is read.
-    async fn connected(&mut self, line: redis::RedisResult<Line>) {
-        self.connecting = None;
-        let Ok(mut line) = line else { return self.connect(TICK) };
-        let keys = self.hall.link.keys();
-        let mut channels = vec![keys.of_all("changed")];
-        channels.extend(self.follows.then(|| keys.of_all("activity")));
-        channels.extend(self.rooms.keys().map(|room| keys.of_room(*room).news));
-        let Ok(before) = line.wire.ends().await else { return self.connect(TICK) };
-        for some in channels.chunks(CHANNELS_AT_ONCE) {
-            if line.wire.subscribe(some).await.is_err() {
-                return self.connect(TICK);
-            }
-        }
-        match line.wire.ends().await {
-            Ok(ends) if ends.are_those_of(&before) && ends.hear(channels.len()) => line.ends = ends,
-            _ => return self.connect(TICK),
-        }
-        self.connections += 1;
-        self.era = line.era;
-        self.hall.heard.connections.inc();
-        if line.wire.is_cluster() && self.connections > 1 {
-            // A server of it has begun anew, perhaps, and lost leases: no other connection tells.
-            self.hall.owner.doubt();
-        }
-        for (room, heard) in &mut self.rooms {
-            heard.is_heard(self.connections);
-            if heard.next.is_some() && heard.history == History::On {
-                self.behind.insert(*room);
-            }
-        }
-        self.changes_hinted = true;
-        self.line = Some(line);
-    }
-
     async fn look(&mut self) {
         self.look_whether_away().await;
         self.stop_hearing().await;
@@ -372,20 +304,5 @@ impl Ear {
         if !events.is_empty() {
             let _ = self.tail.send(events).await;
         }
-    }
-}
-
-/// The next messages; none ever where there is no connection. 0 is the connection's end.
-async fn heard(line: &mut Option<Line>, pushes: &mut Vec<PushInfo>) -> usize {
-    match line {
-        Some(line) => line.pushes.recv_many(pushes, PUSHES_AT_ONCE).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn made(connecting: &mut Option<Connecting>) -> redis::RedisResult<Line> {
-    match connecting {
-        Some(connecting) => connecting.await,
-        None => std::future::pending().await,
     }
 }
