@@ -143,7 +143,7 @@ impl Crowd {
     }
 
     fn entered(&self) -> Entered {
-        Entered { last: self.offset, first: 1, announced: false, user_count: 1, history: History::On }
+        Entered { last: self.offset, first: 1, missing: 0, announced: false, user_count: 1, history: History::On }
     }
 
     /// The next entry of the room.

@@ -12,6 +12,9 @@ use crate::config::{Config, ConfigError, Sources};
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) level: Level,
+    /// What stays the same whatever the message says: `certificate.expired`. What is well has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'static str>,
     /// What it is about: `configuration`, `data`, `address`, ...
     pub(super) about: &'static str,
     pub(super) message: String,
@@ -39,23 +42,29 @@ pub(super) struct Report {
 
 impl Finding {
     pub(super) fn ok(about: &'static str, message: impl Into<String>) -> Self {
-        Self { level: Level::Ok, about, message: message.into(), fix: None }
+        Self { level: Level::Ok, id: None, about, message: message.into(), fix: None }
     }
 
-    pub(super) fn note(about: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Note, about, message: message.into(), fix: Some(fix.into()) }
+    /// With an id of what it is about, a dot, and what is the matter; docs/OPERATIONS.md explains each.
+    pub(super) fn note(id: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::news(Level::Note, id, message.into(), Some(fix.into()))
     }
 
-    pub(super) fn error(about: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Error, about, message: message.into(), fix: Some(fix.into()) }
+    pub(super) fn error(id: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::news(Level::Error, id, message.into(), Some(fix.into()))
+    }
+
+    fn news(level: Level, id: &'static str, message: String, fix: Option<String>) -> Self {
+        let about = id.split_once('.').map_or(id, |(about, _)| about);
+        Self { level, id: Some(id), about, message, fix }
     }
 
     /// What another part of the program refuses: its texts end with the fix, after the last semicolon.
-    pub(super) fn refusal(about: &'static str, refusal: impl Display) -> Self {
+    pub(super) fn refusal(id: &'static str, refusal: impl Display) -> Self {
         let text = refusal.to_string();
         match text.rsplit_once("; ") {
-            Some((message, fix)) => Self::error(about, message, fix),
-            None => Self { level: Level::Error, about, message: text, fix: None },
+            Some((message, fix)) => Self::error(id, message, fix),
+            None => Self::news(Level::Error, id, text, None),
         }
     }
 
@@ -71,7 +80,8 @@ impl Finding {
             Level::Error => "error",
         };
         let fix = self.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
-        format!("{level:<6} {:<14} {}{fix}", self.about, self.message)
+        let id = self.id.map(|id| format!(" [{id}]")).unwrap_or_default();
+        format!("{level:<6} {:<14} {}{fix}{id}", self.about, self.message)
     }
 }
 
@@ -114,7 +124,8 @@ fn read_from(sources: &Sources) -> Finding {
 }
 
 fn wrong(error: &ConfigError) -> Vec<Finding> {
-    let finding = |problem: &crate::config::Problem| Finding::error("configuration", problem.to_string(), &problem.fix);
+    let finding =
+        |problem: &crate::config::Problem| Finding::error("configuration.wrong", problem.to_string(), &problem.fix);
     error.problems.iter().map(finding).collect()
 }
 
@@ -124,8 +135,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_parted_from_its_fix() {
-        let line = Finding::refusal("data", "a; b; do c").in_one_line();
-        assert_eq!(line, "error  data           a; b; do c");
-        assert_eq!(Finding::refusal("data", "a; b; do c").fix.as_deref(), Some("do c"));
+        let line = Finding::refusal("data.refused", "a; b; do c").in_one_line();
+        assert_eq!(line, "error  data           a; b; do c [data.refused]");
+        assert_eq!(Finding::refusal("data.refused", "a; b; do c").fix.as_deref(), Some("do c"));
     }
 }

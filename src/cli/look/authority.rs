@@ -29,7 +29,7 @@ pub(super) fn configured(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.acme.email.is_empty() {
         findings.push(Finding::note(
-            "authority",
+            "authority.no-mail",
             "it knows no mail address, so that it can warn nobody",
             "give one with --acme-email or acme.email",
         ));
@@ -40,12 +40,12 @@ pub(super) fn configured(config: &Config) -> Vec<Finding> {
     let is_http_possible = config.tls.redirect_listen.is_some();
     match config.acme.challenge {
         AcmeChallenge::Http01 if !is_http_possible => findings.push(Finding::note(
-            "authority",
+            "authority.no-http",
             "acme.challenge is http-01, and nobody answers plain HTTP here: no certificate can be got",
             "set tls.redirect_listen = \"[::]:80\", or acme.challenge = \"auto\"",
         )),
         AcmeChallenge::Auto if !is_http_possible => findings.push(Finding::note(
-            "authority",
+            "authority.no-http",
             "without plain HTTP on port 80 it can ask by tls-alpn-01 on port 443 alone",
             "set tls.redirect_listen = \"[::]:80\" to have both ways, and a redirect for people",
         )),
@@ -61,7 +61,7 @@ pub(super) fn roots(config: &Config) -> Result<RootCertStore, Finding> {
         return Ok(public_roots());
     }
     let fix = "name a PEM file with the authority's root certificate in acme.ca_file, or leave the key away";
-    let refusal = |why: String| Finding::error("authority", format!("{} {why}", path.display()), fix);
+    let refusal = |why: String| Finding::error("authority.roots", format!("{} {why}", path.display()), fix);
     let pem = std::fs::read(path).map_err(|e| refusal(format!("cannot be read: {}", brief(&e))))?;
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
@@ -81,7 +81,7 @@ pub(super) async fn look(config: &Config) -> (Vec<Finding>, Option<SystemTime>) 
     let url = &config.acme.directory;
     let parsed = url.parse::<Uri>().ok();
     let Some((host, uri)) = parsed.as_ref().and_then(|uri| Some((uri.host()?.trim_matches(['[', ']']), uri))) else {
-        let finding = Finding::error("authority", format!("{url} is no address"), "correct acme.directory");
+        let finding = Finding::error("authority.address", format!("{url} is no address"), "correct acme.directory");
         return (vec![finding], None);
     };
     let addresses = match resolve(host, uri.port_u16().unwrap_or(443), LOOKUP_WAIT).await {
@@ -89,7 +89,7 @@ pub(super) async fn look(config: &Config) -> (Vec<Finding>, Option<SystemTime>) 
         Err(why) => {
             let message = format!("{host} {why}");
             let fix = "look at the network and the name servers of this host (/etc/resolv.conf), and at acme.directory";
-            return (vec![Finding::error("authority", message, fix)], None);
+            return (vec![Finding::error("authority.unresolved", message, fix)], None);
         }
     };
     let peek = Peek { addresses, host: host.to_owned(), speech: Speech::Trusted(Arc::new(roots)), as_proxy: false };
@@ -120,7 +120,7 @@ fn unreachable(url: &str, e: &PeekError) -> Finding {
         }
         PeekError::Foreign(_) => "correct acme.directory, or look at who answers in its place",
     };
-    Finding::error("authority", format!("{url}: {e}"), fix)
+    Finding::error("authority.unreachable", format!("{url}: {e}"), fix)
 }
 
 fn directory(url: &str, answer: &Answer) -> Finding {
@@ -132,7 +132,7 @@ fn directory(url: &str, answer: &Answer) -> Finding {
         503 | 429 => (format!("{url} is busy (HTTP {})", answer.status), "wait; the server tries again by itself"),
         status => (format!("{url} answers with HTTP {status}"), "correct acme.directory"),
     };
-    Finding::error("authority", message, fix)
+    Finding::error("authority.no-directory", message, fix)
 }
 
 /// What the server remembers of its last try.
@@ -156,7 +156,11 @@ fn failure(plan: &Value, now: i64) -> Option<Finding> {
         _ => "the next is due".into(),
     };
     let times = if failures == 1 { String::new() } else { format!(", {failures} in a row") };
-    Some(Finding::error("authority", format!("the last try failed{times}: {cause}"), format!("mend that; {next}")))
+    Some(Finding::error(
+        "authority.last-try",
+        format!("the last try failed{times}: {cause}"),
+        format!("mend that; {next}"),
+    ))
 }
 
 #[cfg(test)]

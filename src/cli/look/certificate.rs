@@ -22,7 +22,7 @@ pub(super) fn configured(config: &Config) -> Vec<Finding> {
     }
     let (cert, key) = (&config.tls.cert, &config.tls.key);
     if let Err(e) = Files::new(cert, key).read() {
-        return vec![Finding::refusal("certificate", e)];
+        return vec![Finding::refusal("certificate.files", e)];
     }
     let chain = chain_of(&std::fs::read(cert).unwrap_or_default());
     let mut findings = judge(&cert.display().to_string(), &chain, config, now_ms());
@@ -56,7 +56,7 @@ fn chain_of(pem: &[u8]) -> Vec<CertificateDer<'static>> {
 fn judge(which: &str, chain: &[CertificateDer<'_>], config: &Config, now: i64) -> Vec<Finding> {
     let leaf = match Leaf::read(chain) {
         Ok(leaf) => leaf,
-        Err(e) => return vec![Finding::refusal("certificate", format!("{which}: {e}"))],
+        Err(e) => return vec![Finding::refusal("certificate.unreadable", format!("{which}: {e}"))],
     };
     let mut findings = vec![dates(which, &leaf, config.tls.mode, now)];
     let missing: Vec<_> = config.domain.iter().filter(|name| !covers(&leaf, name)).map(String::as_str).collect();
@@ -68,14 +68,18 @@ fn judge(which: &str, chain: &[CertificateDer<'_>], config: &Config, now: i64) -
         };
         let names = if leaf.names.is_empty() { "no name at all".into() } else { leaf.names.join(", ") };
         let message = format!("{which} is for {names}, and not for {}: browsers refuse it there", missing.join(", "));
-        findings.push(Finding::error("certificate", message, fix));
+        findings.push(Finding::error("certificate.names", message, fix));
     }
     if leaf.is_self_signed {
         let fix = match config.tls.mode {
             TlsMode::Acme => "what is in the way of a real one stands below, and in the server's log",
             _ => "for other people use --domain, or a certificate of an authority in tls.cert",
         };
-        findings.push(Finding::note("certificate", format!("{which} is self-signed: browsers warn of it"), fix));
+        findings.push(Finding::note(
+            "certificate.self-signed",
+            format!("{which} is self-signed: browsers warn of it"),
+            fix,
+        ));
     } else if let Some(name) = config.domain.first().filter(|_| missing.is_empty() && is_valid(&leaf, now)) {
         findings.extend(trust(which, chain, &leaf, name, config));
     }
@@ -100,16 +104,16 @@ fn dates(which: &str, leaf: &Leaf, mode: TlsMode, now: i64) -> Finding {
         _ => "put a renewed pair into tls.cert and tls.key; a running server takes it up by itself",
     };
     if left <= 0 {
-        return Finding::error("certificate", format!("{which} expired {} ago", span(left)), renew);
+        return Finding::error("certificate.expired", format!("{which} expired {} ago", span(left)), renew);
     }
     if now < leaf.not_before {
         let message = format!("{which} is not valid before {} from now", span(leaf.not_before - now));
-        return Finding::error("certificate", message, "look at the clock of this computer");
+        return Finding::error("certificate.not-yet", message, "look at the clock of this computer");
     }
     let issuer = if leaf.is_self_signed { "itself" } else { leaf.issuer.as_str() };
     let message = format!("{which} is for {}, signed by {issuer}, good for {}", shortened(&leaf.names), span(left));
     if left < lifetime / 3 {
-        return Finding::note("certificate", format!("{message}, less than a third of its life"), renew);
+        return Finding::note("certificate.due", format!("{message}, less than a third of its life"), renew);
     }
     Finding::ok("certificate", message)
 }
@@ -132,17 +136,17 @@ fn trust(which: &str, chain: &[CertificateDer<'_>], leaf: &Leaf, name: &str, con
         (&leaf.issuer, "put the authority's intermediate certificates into tls.cert, behind the server's own");
     Some(match (config.tls.mode, chain.len()) {
         (TlsMode::Files, 1) => Finding::note(
-            "certificate",
+            "certificate.chain",
             format!("{which} stands alone, and browsers do not know who signed it ({issuer})"),
             fix,
         ),
         (TlsMode::Acme, _) => Finding::note(
-            "certificate",
+            "certificate.unknown-authority",
             format!("{which} is signed by {issuer}, whom browsers do not know"),
             "after trying out, set acme.directory to the real authority's; take the key away for Let's Encrypt",
         ),
         _ => Finding::note(
-            "certificate",
+            "certificate.unknown-authority",
             format!("{which} is signed by {issuer}, whom browsers do not know"),
             "fine where everybody who comes trusts that authority; else get one from a public authority",
         ),

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::super::finding::Finding;
 use super::super::output::time;
+use super::host::Host;
 use super::{now_ms, span};
 
 /// Tokens are believed for this much longer than they say, and an answer is under way for seconds.
@@ -14,11 +15,26 @@ const ERROR_MS: i64 = 3_600_000;
 const EARLIEST_MS: i64 = 1_767_225_600_000;
 const FIX: &str = "turn its synchronisation on: `timedatectl set-ntp true`, or install chrony";
 
+/// Whether somebody keeps it right: a clock that nobody keeps is right today.
+pub(super) async fn synchronised(host: &Host) -> Finding {
+    if !host.has_systemd() {
+        return Finding::ok("clock", "who keeps it right is not seen: systemd does not run this host");
+    }
+    match host.ask("timedatectl", &["show", "--property=NTPSynchronized"]).await {
+        Err(silence) => Finding::ok("clock", format!("who keeps it right is not seen: {silence}")),
+        Ok(said) if said.trim() == "NTPSynchronized=no" => {
+            let message = "no time server keeps it right, so that it drifts; certificates and tokens are dated by it";
+            Finding::note("clock.unsynchronised", message, FIX)
+        }
+        Ok(_) => Finding::ok("clock", "a time server keeps it right"),
+    }
+}
+
 /// The clock here, given what time it is elsewhere.
 pub(super) fn look(there: Option<SystemTime>, here: SystemTime) -> Finding {
     let Some(there) = there else {
         return if now_ms() < EARLIEST_MS {
-            Finding::error("clock", format!("shows {}, which is long past", time(now_ms())), FIX)
+            Finding::error("clock.off", format!("shows {}, which is long past", time(now_ms())), FIX)
         } else {
             Finding::ok("clock", format!("shows {}; there is nobody to compare it with", time(now_ms())))
         };
@@ -34,8 +50,8 @@ pub(super) fn look(there: Option<SystemTime>, here: SystemTime) -> Finding {
         // The header has whole seconds, and the way takes some.
         0..=5_000 => Finding::ok("clock", "agrees with the authority's"),
         5_001..=NOTE_MS => Finding::ok("clock", message),
-        ..=ERROR_MS => Finding::note("clock", message, FIX),
-        _ => Finding::error("clock", message, FIX),
+        ..=ERROR_MS => Finding::note("clock.off", message, FIX),
+        _ => Finding::error("clock.off", message, FIX),
     }
 }
 

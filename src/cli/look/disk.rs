@@ -38,12 +38,12 @@ fn space(free: u64, all: u64, inodes: Option<u64>) -> Finding {
     let fix = "make room or enlarge it; history.keep_entries and history.keep_days bound what rooms keep";
     match inodes {
         Some(inodes) if inodes < INODES_NOTE => Finding::note(
-            "disk",
+            "disk.inodes",
             format!("only {inodes} more files can be made there"),
             "remove files that nobody needs",
         ),
-        _ if free < FREE_ERROR => Finding::error("disk", format!("only {message}"), fix),
-        _ if free < FREE_NOTE || percent < 10 => Finding::note("disk", message, fix),
+        _ if free < FREE_ERROR => Finding::error("disk.full", format!("only {message}"), fix),
+        _ if free < FREE_NOTE || percent < 10 => Finding::note("disk.low", message, fix),
         _ => Finding::ok("disk", message),
     }
 }
@@ -66,10 +66,10 @@ pub(super) fn modes(data: &Path) -> Vec<Finding> {
         let fix = format!("run: chmod {wanted} {shown}");
         if mode & 0o007 != 0 {
             let message = format!("{shown} is open to everybody on this computer (mode {mode:03o})");
-            findings.push(Finding::error("data", message, fix));
+            findings.push(Finding::error("data.open-to-all", message, fix));
         } else if mode & 0o070 != 0 {
             let message = format!("{shown} is open to its group (mode {mode:03o})");
-            findings.push(Finding::note("data", message, fix));
+            findings.push(Finding::note("data.open-to-group", message, fix));
         }
     }
     if findings.is_empty() {
@@ -83,7 +83,11 @@ fn sizes(data: &Path) -> Option<Finding> {
     let (file, log) = (length("sarangbang.db")?, length("sarangbang.db-wal").unwrap_or(0));
     let message = format!("the database has {}, its write-ahead log {}", size(file), size(log));
     Some(if log > WAL_NOTE {
-        Finding::note("disk", message, "somebody reads it without an end: look for other programs that have it open")
+        Finding::note(
+            "disk.log",
+            message,
+            "somebody reads it without an end: look for other programs that have it open",
+        )
     } else {
         Finding::ok("disk", message)
     })

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::super::finding::Finding;
 use super::super::peek::brief;
 use super::kept::Kept;
+use super::volume;
 use crate::config::Config;
 use crate::ops;
 use crate::store::Mode;
@@ -33,19 +34,31 @@ pub(super) async fn look(config: &Config, depth: Depth) -> (Vec<Finding>, Kept) 
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return alone(match writable(parent) {
             Ok(()) => Finding::ok("data", format!("{shown} does not exist yet; the first start makes it")),
-            Err(e) => {
-                Finding::error("data", format!("{shown} cannot be made in {}: {}", parent.display(), brief(&e)), usable)
-            }
+            Err(e) => Finding::error(
+                "data.unusable",
+                format!("{shown} cannot be made in {}: {}", parent.display(), brief(&e)),
+                usable,
+            ),
         });
     }
     if let Err(e) = writable(path) {
+        if e.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            let mend =
+                "run: dmesg | tail -n 30, which says why; when the disk is well, mount it again: mount -o remount,rw";
+            let message = format!("{shown} stands on a file system that can only be read");
+            return alone(Finding::error(
+                "data.read-only",
+                message,
+                format!("{mend} {}", volume::mount_point(path).display()),
+            ));
+        }
         let usable = match e.kind() {
             io::ErrorKind::PermissionDenied => {
                 "run this as the user that the server runs as, or let this one use the folder"
             }
             _ => usable,
         };
-        return alone(Finding::error("data", format!("{shown} cannot be written: {}", brief(&e)), usable));
+        return alone(Finding::error("data.unusable", format!("{shown} cannot be written: {}", brief(&e)), usable));
     }
     if fs::metadata(path.join("sarangbang.db")).map_or(0, |file| file.len()) == 0 {
         return alone(Finding::ok("data", format!("{shown} can be used, and holds nothing yet")));
@@ -53,15 +66,19 @@ pub(super) async fn look(config: &Config, depth: Depth) -> (Vec<Finding>, Kept) 
     let store = match ops::open_store(config, Mode::Look).await {
         Ok(store) => store,
         Err(e @ ops::OpenError::Folder(OpenError::Older { .. })) => {
-            let Finding { about, message, fix, .. } = Finding::refusal("data", e);
-            return alone(Finding::note(about, message, fix.unwrap_or_default()));
+            let Finding { message, fix, .. } = Finding::refusal("data.older", e);
+            return alone(Finding::note("data.older", message, fix.unwrap_or_default()));
         }
-        Err(e) => return alone(Finding::refusal("data", e)),
+        Err(e) => return alone(Finding::refusal("data.refused", e)),
     };
     let looked = inside(&store, &shown.to_string(), depth).await;
     store.close().await;
     looked.unwrap_or_else(|e| {
-        alone(Finding::error("data", e.to_string(), "look at the disk, and restore a backup if it is damaged"))
+        alone(Finding::error(
+            "data.unreadable",
+            e.to_string(),
+            "look at the disk, and restore a backup if it is damaged",
+        ))
     })
 }
 
@@ -70,7 +87,7 @@ async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding
     let mut findings = vec![Finding::ok("data", format!("{shown} can be used (rooms: {rooms}, accounts: {accounts})"))];
     if !store.has_admin().await? {
         let fix = "make one with `sarangbang setup`, or by the link that `sarangbang serve` prints";
-        findings.push(Finding::note("data", "there is no active administrator", fix));
+        findings.push(Finding::note("data.no-administrator", "there is no active administrator", fix));
     }
     if depth == Depth::Surface {
         return Ok((findings, Kept::default()));
@@ -79,7 +96,7 @@ async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding
         Examined::Sound => Finding::ok("data", "the database is sound"),
         Examined::Unfinished => Finding::ok("data", "no damage was found in the first seconds of looking"),
         Examined::Damaged(found) => Finding::error(
-            "data",
+            "data.damaged",
             format!("the database is damaged: {}", found.first().map_or("", |line| line.lines().next().unwrap_or(""))),
             "stop the server, keep a copy of the folder, and restore the last backup",
         ),
@@ -88,7 +105,7 @@ async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding
 }
 
 /// The process id of the server that runs on this folder, if one does: it holds the lock on this file.
-pub(super) fn server_of(folder: &Path) -> Option<String> {
+pub(in crate::cli) fn server_of(folder: &Path) -> Option<String> {
     let mut file = File::open(folder.join("serve.lock")).ok()?;
     let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let mut pid = String::new();

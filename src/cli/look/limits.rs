@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::super::finding::Finding;
+use super::host::Host;
 use crate::config::Config;
 
 /// Files that the server wants besides one for each socket: for plain requests, and those of its own.
@@ -31,7 +32,7 @@ fn judge(files: u64, connections_max: u64, whose: &str) -> Finding {
     }
     let fits = files.saturating_sub(FILES_BESIDES);
     Finding::note(
-        "limits",
+        "limits.open-files",
         format!("{files} files may be open {whose}, so about {fits} connections, below limits.connections_max"),
         format!("raise the hard limit (LimitNOFILE={needed} under systemd), or lower the key"),
     )
@@ -43,18 +44,90 @@ fn hard_limit(limits: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// What the kernel allows the whole host.
+pub(super) fn of_the_kernel(config: &Config, host: &Host) -> Vec<Finding> {
+    let connections = config.limits.connections_max as u64;
+    let mut findings: Vec<Finding> =
+        [backlog(host), files(host, connections), tracked(host, connections)].into_iter().flatten().collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok("limits", "what the kernel allows is not seen: there is no /proc/sys here"));
+    }
+    findings
+}
+
+/// How to change a setting of the kernel, now and for the next boot.
+fn set(name: &str, value: u64) -> String {
+    format!("run: echo '{name} = {value}' >> /etc/sysctl.d/60-sarangbang.conf && sysctl --system")
+}
+
 /// Whether the kernel queues as many connections as `serve` asks for: everybody comes back at once after a restart.
-pub(super) fn backlog() -> Option<Finding> {
-    let somaxconn = fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse::<u64>().ok()?;
-    Some(if somaxconn >= BACKLOG {
-        Finding::ok("limits", format!("the kernel queues {BACKLOG} connections while everybody comes back"))
-    } else {
-        Finding::note(
-            "limits",
+fn backlog(host: &Host) -> Option<Finding> {
+    let somaxconn = host.number("/proc/sys/net/core/somaxconn")?;
+    if somaxconn < BACKLOG {
+        return Some(Finding::note(
+            "limits.backlog",
             format!("the kernel queues {somaxconn} connections at most, and {BACKLOG} were better after a restart"),
-            format!("run: sysctl -w net.core.somaxconn={BACKLOG}"),
-        )
-    })
+            set("net.core.somaxconn", BACKLOG),
+        ));
+    }
+    // With cookies a full queue of half-open connections refuses nobody (tcp(7)).
+    let half_open = host.number("/proc/sys/net/ipv4/tcp_max_syn_backlog").unwrap_or(BACKLOG);
+    if half_open < BACKLOG && host.number("/proc/sys/net/ipv4/tcp_syncookies") == Some(0) {
+        return Some(Finding::note(
+            "limits.half-open",
+            format!(
+                "the kernel keeps {half_open} half-open connections and drops further ones (tcp_syncookies is off); \
+                 {BACKLOG} were better after a restart"
+            ),
+            set("net.ipv4.tcp_max_syn_backlog", BACKLOG),
+        ));
+    }
+    Some(Finding::ok("limits", format!("the kernel queues {BACKLOG} connections while everybody comes back")))
+}
+
+/// Whether all processes together, and one alone, may open as many files as there may be connections.
+fn files(host: &Host, connections_max: u64) -> Option<Finding> {
+    let needed = connections_max + FILES_BESIDES;
+    let of_host = host.number("/proc/sys/fs/file-max")?;
+    let of_process = host.number("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
+    for (id, name, allowed, whose) in [
+        // Half of them are for everything else on the host.
+        ("limits.file-max", "fs.file-max", of_host / 2, "the whole host"),
+        ("limits.nr-open", "fs.nr_open", of_process, "any one process"),
+    ] {
+        if allowed < needed {
+            let wanted = if id == "limits.file-max" { needed * 2 } else { needed };
+            return Some(Finding::note(
+                id,
+                format!("the kernel allows {whose} too few open files for {connections_max} connections ({name})"),
+                set(name, wanted.next_multiple_of(1_024)),
+            ));
+        }
+    }
+    Some(Finding::ok("limits", "the kernel allows as many open files as there may be connections"))
+}
+
+/// Whether a firewall that follows connections has room for them; without one there is nothing to say.
+fn tracked(host: &Host, connections_max: u64) -> Option<Finding> {
+    let max = host.number("/proc/sys/net/netfilter/nf_conntrack_max").filter(|max| *max > 0)?;
+    let count = host.number("/proc/sys/net/netfilter/nf_conntrack_count").unwrap_or(0);
+    // Those that have just ended are followed for a while too.
+    let wanted = connections_max.saturating_mul(2).max(max.saturating_mul(2));
+    if count >= max / 10 * 9 {
+        return Some(Finding::error(
+            "limits.tracking-full",
+            format!("the firewall follows {count} connections of {max}, and drops what it cannot follow"),
+            set("net.netfilter.nf_conntrack_max", wanted),
+        ));
+    }
+    if max < connections_max {
+        return Some(Finding::note(
+            "limits.tracking",
+            format!("the firewall follows {max} connections, below limits.connections_max ({connections_max})"),
+            set("net.netfilter.nf_conntrack_max", wanted),
+        ));
+    }
+    Some(Finding::ok("limits", format!("the firewall follows {count} connections of {max}")))
 }
 
 #[cfg(test)]

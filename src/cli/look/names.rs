@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::super::finding::Finding;
 use super::super::peek::{Peek, PeekError, Speech, brief};
+use super::metadata::Public;
 use super::{ANSWER_WAIT, LOOKUP_WAIT, is_acme};
 use crate::config::Config;
 
@@ -16,47 +17,60 @@ use crate::config::Config;
 const FAR_V4: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111);
 
+/// A name that leads away from an instance whose public address is known.
+const NOT_OURS: &str = "dns.not-this-instance";
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Looks at every name, all at the same time.
-pub(super) async fn look(config: &Config, is_served: bool) -> Vec<Finding> {
-    let here = Here { v4: way_out(FAR_V4.into()), v6: way_out(FAR_V6.into()) };
+/// Looks at every name, all at the same time; given the addresses that this computer has without knowing them.
+pub(super) async fn look(config: &Config, is_served: bool, public: &Public) -> Vec<Finding> {
+    let here = Here { v4: way_out(FAR_V4.into()), v6: way_out(FAR_V6.into()), public };
     join_all(config.domain.iter().map(|name| one(name, config, is_served, &here))).await.into_iter().flatten().collect()
 }
 
 /// How this computer is connected.
-struct Here {
+struct Here<'a> {
+    /// Those that somebody else leads on to here.
+    public: &'a Public,
     /// The address by which it reaches the internet.
     v4: Option<IpAddr>,
     v6: Option<IpAddr>,
 }
 
-async fn one(name: &str, config: &Config, is_served: bool, here: &Here) -> Vec<Finding> {
+async fn one(name: &str, config: &Config, is_served: bool, here: &Here<'_>) -> Vec<Finding> {
     let addresses = match resolve(name, 0, LOOKUP_WAIT).await {
         Ok(addresses) => addresses,
         Err(why) if why.contains("temporary failure") || why.contains("no name server") => {
             let fix = "look at the network and the name servers of this host (/etc/resolv.conf)";
-            return vec![Finding::error("dns", format!("{name} {why}"), fix)];
+            return vec![Finding::error("dns.name-servers", format!("{name} {why}"), fix)];
         }
         Err(why) => {
             let fix = format!(
                 "make an A record for it that holds this host's public IPv4 address; `dig +short {name}` shows when it is there"
             );
-            return vec![Finding::error("dns", format!("{name} {why}"), fix)];
+            return vec![Finding::error("dns.unresolved", format!("{name} {why}"), fix)];
         }
     };
     let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    let mut findings = vec![whose(name, &ips, is_ours, here)];
-    findings.extend(without_ipv6(name, &ips, here.v6.is_some(), config));
+    let is_in_reach = |ip: &&IpAddr| ip.is_ipv4() || here.v6.is_some() || is_ours(ip) || here.public.ips.contains(ip);
+    let within_reach: Vec<IpAddr> = ips.iter().filter(is_in_reach).copied().collect();
+    let mut findings: Vec<Finding> = without_ipv6(name, &ips, here.v6.is_some(), config).into_iter().collect();
+    if !within_reach.is_empty() {
+        findings.push(whose(name, &within_reach, is_ours, here, config));
+    }
+    // What answers at an address that is somebody else's says nothing of this host.
+    if findings.iter().any(|finding| finding.id == Some(NOT_OURS)) {
+        return findings;
+    }
     // Behind a proxy the names lead to it, by HTTPS.
     let https = if is_acme(config) || !config.is_https() { 443 } else { config.listen.port() };
     let mut doors = vec![(https, true)];
-    // It is the authority who asks there; that it cannot without a listener is said where the keys are looked at.
-    doors.extend((is_acme(config) && config.tls.redirect_listen.is_some()).then_some((80, false)));
+    // An authority asks there, and people who type no https://; a port without a listener is said where the keys are
+    // looked at.
+    let http = config.tls.redirect_listen.filter(|_| config.is_https());
+    doors.extend(http.map(|address| (if is_acme(config) { 80 } else { address.port() }, false)));
     // Each address for itself: that one of two leads elsewhere is what nobody sees who tries only once.
-    let is_in_reach = |ip: &&IpAddr| ip.is_ipv4() || here.v6.is_some() || is_ours(ip);
-    let tried = ips.iter().filter(is_in_reach).take(ADDRESSES_MAX);
+    let tried = within_reach.iter().take(ADDRESSES_MAX);
     let asked = tried.flat_map(|ip| doors.iter().map(move |(port, is_tls)| (*ip, *port, *is_tls)));
     let asked = asked.map(|(ip, port, is_tls)| {
         let place = if ips.len() == 1 { format!("{name}:{port}") } else { format!("{name}:{port} ({ip})") };
@@ -89,24 +103,42 @@ fn reason(text: &str) -> &str {
 }
 
 /// Whether the addresses are this computer's.
-fn whose(name: &str, ips: &[IpAddr], is_ours: impl Fn(&IpAddr) -> bool, here: &Here) -> Finding {
+fn whose(name: &str, ips: &[IpAddr], is_ours: impl Fn(&IpAddr) -> bool, here: &Here<'_>, config: &Config) -> Finding {
     let shown = |ips: &[IpAddr]| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let others: Vec<IpAddr> = ips.iter().filter(|ip| !is_ours(ip)).copied().collect();
+    let is_here = |ip: &IpAddr| is_ours(ip) || here.public.ips.contains(ip);
+    let others: Vec<IpAddr> = ips.iter().filter(|ip| !is_here(ip)).copied().collect();
     if let (true, Some(local)) = (others.is_empty(), ips.iter().find(|ip| !is_public(ip))) {
         let message =
             format!("{name} leads to {local} as this computer sees it, where nobody outside its network comes");
         let fix = format!(
             "fine for trying out; for others let DNS hold the public address, and look from outside: dig +short {name}"
         );
-        return Finding::note("dns", message, fix);
+        return Finding::note("dns.local", message, fix);
     }
     if others.is_empty() {
         return Finding::ok("dns", format!("{name} leads to {}, which is this computer", shown(ips)));
     }
+    // Behind a proxy or a load balancer the names lead there.
+    let is_in_front = config.is_https() && config.trusted_proxies.is_empty();
+    if let (true, Some(public)) = (here.public.is_known && is_in_front, here.public.ips.first()) {
+        let kind = if public.is_ipv4() { "A" } else { "AAAA" };
+        return Finding::error(
+            NOT_OURS,
+            format!(
+                "{name} leads to {}, and this instance's public address is {}",
+                shown(&others),
+                shown(&here.public.ips)
+            ),
+            format!(
+                "make its {kind} record hold {public}, and none hold {}; `dig +short {name}` shows when it is so",
+                shown(&others)
+            ),
+        );
+    }
     let own = [here.v4, here.v6].into_iter().flatten().collect::<Vec<_>>();
     let own = if own.is_empty() { "none that leads out".into() } else { shown(&own) };
     Finding::note(
-        "dns",
+        "dns.elsewhere",
         format!("{name} leads to {}, which is not an address of this computer ({own})", shown(&others)),
         "right behind NAT, as on EC2, or a load balancer, if ports 443 and 80 lead on to here; else correct the record",
     )
@@ -122,7 +154,11 @@ fn without_ipv6(name: &str, ips: &[IpAddr], has_ipv6: bool, config: &Config) -> 
     let fix = "take the AAAA record away, or give this computer IPv6";
     // A proxy in front may well speak IPv6.
     let is_in_front = config.is_https() && config.trusted_proxies.is_empty();
-    Some(if is_in_front { Finding::error("dns", message, fix) } else { Finding::note("dns", message, fix) })
+    Some(if is_in_front {
+        Finding::error("dns.no-ipv6", message, fix)
+    } else {
+        Finding::note("dns.no-ipv6", message, fix)
+    })
 }
 
 /// Whether we answer by that name at that port.
@@ -141,29 +177,31 @@ async fn door(
         as_proxy: false,
     };
     match peek.get("/about", ANSWER_WAIT).await {
-        Ok(answer) if is_tls && answer.is_sarangbang() => Finding::ok("ports", format!("{place} leads to Sarangbang")),
+        Ok(answer) if is_tls && answer.is_sarangbang() => {
+            Finding::ok("ports", format!("{place} leads to Sarangbang, as seen from here"))
+        }
         // The redirect listener says nothing of itself but where to go.
         Ok(answer) if !is_tls && is_served && matches!(answer.status, 308 | 404 | 421) => {
-            Finding::ok("ports", format!("{place} answers, and redirects to HTTPS"))
+            Finding::ok("ports", format!("{place} answers, and redirects to HTTPS, as seen from here"))
         }
         Ok(_) | Err(PeekError::Foreign(_) | PeekError::Distrusted(_)) => {
             let fix = match config.is_https() {
                 true => "stop it, or correct the record or the forwarding that leads there",
                 false => "let the proxy pass this name on to here",
             };
-            Finding::error("ports", format!("{place} leads to another program"), fix)
+            Finding::error("ports.other-program", format!("{place} leads to another program, as seen from here"), fix)
         }
         Err(e) => {
             let is_refused = matches!(&e, PeekError::Unreachable(e) if e.kind() == ErrorKind::ConnectionRefused);
             if is_refused && !is_served {
                 return Finding::ok("ports", format!("at {place} nobody answers yet, as is right before the start"));
             }
-            let message = format!("at {place} {e}");
+            let message = format!("at {place} {e}, as seen from here");
             // Our own address is not reached through anything that could be in the way.
             if is_refused || is_ours(&address.ip()) {
                 let ours = config.tls.redirect_listen.filter(|_| !is_tls).unwrap_or(config.listen);
                 return Finding::error(
-                    "ports",
+                    "ports.closed",
                     message,
                     format!("let that port lead to {ours}, where this server listens"),
                 );
@@ -172,7 +210,7 @@ async fn door(
                 "let TCP port {} in (firewall, security group, router); not every router leads back, so look from outside too",
                 address.port()
             );
-            Finding::note("ports", message, fix)
+            Finding::note("ports.silent", message, fix)
         }
     }
 }
@@ -205,7 +243,14 @@ mod tests {
     use crate::cli::finding::Level;
     use crate::config::TlsMode;
 
-    const HERE: Here = Here { v4: Some(IpAddr::V4(Ipv4Addr::new(172, 31, 0, 5))), v6: None };
+    const UNKNOWN: Public = Public { is_known: false, ips: Vec::new() };
+    const HERE: Here<'_> = Here { v4: Some(IpAddr::V4(Ipv4Addr::new(172, 31, 0, 5))), v6: None, public: &UNKNOWN };
+
+    fn whose(name: &str, ips: &[IpAddr], is_ours: impl Fn(&IpAddr) -> bool, here: &Here<'_>) -> Finding {
+        let mut config = Config { domain: vec![name.into()], ..Config::default() };
+        config.tls.mode = TlsMode::Acme;
+        super::whose(name, ips, is_ours, here, &config)
+    }
 
     fn ips(texts: &[&str]) -> Vec<IpAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -220,6 +265,21 @@ mod tests {
         assert!(elsewhere.fix.unwrap().contains("EC2"));
         let local = whose("a.example", &ips(&["127.0.1.1"]), |_| true, &HERE);
         assert!(local.level == Level::Note && local.message.contains("nobody outside"), "{local:?}");
+    }
+
+    #[test]
+    fn a_public_address_that_the_instance_does_not_have_itself_is_still_its_own() {
+        let public = Public { is_known: true, ips: ips(&["203.0.113.7"]) };
+        let here = Here { public: &public, ..HERE };
+        let found = |texts: &[&str]| whose("a.example", &ips(texts), |_| false, &here);
+        assert_eq!(found(&["203.0.113.7"]).level, Level::Ok);
+        let elsewhere = found(&["198.51.100.9"]);
+        assert_eq!((elsewhere.level, elsewhere.id), (Level::Error, Some("dns.not-this-instance")));
+        assert!(elsewhere.fix.unwrap().starts_with("make its A record hold 203.0.113.7"));
+        // One that is the load balancer's own has nothing to compare with.
+        let none = Public { is_known: true, ips: Vec::new() };
+        let behind = whose("a.example", &ips(&["198.51.100.9"]), |_| false, &Here { public: &none, ..HERE });
+        assert_eq!(behind.id, Some("dns.elsewhere"));
     }
 
     #[test]
@@ -242,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_an_error_with_the_record_to_make() {
         let config = Config { domain: vec!["nowhere.invalid".into()], ..Config::default() };
-        let findings = look(&config, false).await;
+        let findings = look(&config, false, &UNKNOWN).await;
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert!(finding.level == Level::Error && finding.fix.as_ref().unwrap().contains("A record"), "{finding:?}");
     }

@@ -18,7 +18,7 @@ pub(super) async fn look(config: &Config, server: Option<&str>) -> Vec<Finding> 
     let mut findings = vec![listener(config, address, server).await];
     if !address.ip().is_loopback() {
         findings.push(Finding::note(
-            "operator",
+            "operator.open",
             format!("{address} is open to other computers, and whoever comes may read the metrics"),
             "choose an address of this computer alone with the key operator.listen, or let only your monitoring reach it",
         ));
@@ -31,7 +31,7 @@ async fn listener(config: &Config, address: SocketAddr, server: Option<&str>) ->
         (Ok(_), None) => return Finding::ok("operator", format!("{address} is free for metrics")),
         (Ok(_), Some(pid)) => {
             return Finding::note(
-                "operator",
+                "operator.not-taken-up",
                 format!("{address} is free, although the server (process {pid}) runs"),
                 "start it again, so that it takes up operator.listen",
             );
@@ -52,9 +52,9 @@ async fn listener(config: &Config, address: SocketAddr, server: Option<&str>) ->
 /// An address that nobody chose keeps no server from starting.
 fn judged(config: &Config, problem: String, fix: String) -> Finding {
     if config.operator.is_given {
-        return Finding::error("operator", problem, fix);
+        return Finding::error("operator.unusable", problem, fix);
     }
-    Finding::note("operator", format!("{problem}, so that there are no metrics"), fix)
+    Finding::note("operator.unusable", format!("{problem}, so that there are no metrics"), fix)
 }
 
 async fn tells_metrics(address: SocketAddr) -> bool {

@@ -7,7 +7,7 @@ use super::folder::Depth;
 use super::kept::Kept;
 use crate::config::Config;
 use crate::ops;
-use crate::store::redis::{Server, Survey};
+use crate::store::redis::{About, OpenError, Server, Survey};
 use crate::store::{Mode, Store, StoreError};
 
 /// Each message waits for Redis: beyond this people begin to notice it in a room where many talk.
@@ -18,12 +18,35 @@ pub(super) async fn look(config: &Config, depth: Depth) -> (Vec<Finding>, Kept) 
     let alone = |finding| (vec![finding], Kept::default());
     let store = match ops::open_store(config, Mode::Look).await {
         Ok(store) => store,
-        Err(e) => return alone(Finding::refusal("redis", e)),
+        Err(e) => return alone(refusal(e)),
     };
     let shown = config.redis.url.as_ref().map(ToString::to_string).unwrap_or_default();
     let looked = inside(&store, &shown, depth).await;
     store.close().await;
-    looked.unwrap_or_else(|e| alone(Finding::error("redis", format!("{shown}: {e}"), "look at the log of that Redis")))
+    looked.unwrap_or_else(|e| {
+        alone(Finding::error("redis.unreadable", format!("{shown}: {e}"), "look at the log of that Redis"))
+    })
+}
+
+/// Waiting, or starting it, may mend the first; the second has to be changed.
+fn refusal(e: ops::OpenError) -> Finding {
+    match e {
+        ops::OpenError::Redis(OpenError::Unreachable { .. }) => Finding::refusal("redis.unreachable", e),
+        // Its fix may have several parts.
+        ops::OpenError::Redis(OpenError::Unfit { problem, fix }) => {
+            Finding::error("redis.unfit", format!("redis.url: {problem}"), fix)
+        }
+        e => Finding::refusal("redis.unfit", e),
+    }
+}
+
+fn id_of(about: About) -> &'static str {
+    match about {
+        About::Fitness => "redis.unfit",
+        About::Memory => "redis.evicts",
+        About::Disk => "redis.forgets",
+        About::Replicas => "redis.replicas",
+    }
 }
 
 /// What was found of the servers stays told where the store in them cannot be read.
@@ -39,7 +62,7 @@ async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding
             kept
         }
         Err(e) => {
-            findings.push(Finding::error("data", e.to_string(), "look at the log of that Redis"));
+            findings.push(Finding::error("redis.unreadable", e.to_string(), "look at the log of that Redis"));
             Kept::default()
         }
     };
@@ -52,7 +75,7 @@ async fn held(store: &Store, depth: Depth) -> Result<(Vec<Finding>, Kept), Store
     let mut findings = vec![Finding::ok("data", usable)];
     if !store.has_admin().await? {
         let fix = "make one with `sarangbang setup`, or by the link that `sarangbang serve` prints";
-        findings.push(Finding::note("data", "there is no active administrator", fix));
+        findings.push(Finding::note("data.no-administrator", "there is no active administrator", fix));
     }
     let kept = if depth == Depth::Ground { Kept::read(store).await? } else { Kept::default() };
     Ok((findings, kept))
@@ -60,13 +83,25 @@ async fn held(store: &Store, depth: Depth) -> Result<(Vec<Finding>, Kept), Store
 
 /// What should be thought about, and what is well as far as the servers tell.
 fn standing(survey: &Survey) -> Vec<Finding> {
-    let told = survey.concerns.iter().map(|concern| Finding::note("redis", &*concern.problem, &*concern.fix));
+    let told =
+        survey.concerns.iter().map(|concern| Finding::note(id_of(concern.about), &*concern.problem, &*concern.fix));
     let mut findings: Vec<Finding> = told.collect();
     if survey.round_trip > FAR {
         findings.push(Finding::note(
-            "redis",
+            "redis.far",
             format!("each message waits {} for it", away(survey.round_trip)),
             "run it in the same data centre as the nodes",
+        ));
+    }
+    let full = survey.servers.iter().filter_map(|server| Some((server.memory_used?, server.memory_max?)));
+    if let Some((used, max)) = full.filter(|(_, max)| *max > 0).find(|(used, max)| used / 9 >= max / 10) {
+        findings.push(Finding::note(
+            "redis.full",
+            format!("its memory is nearly full ({} of {} MiB); then nothing more can be stored", used >> 20, max >> 20),
+            format!(
+                "raise maxmemory there (CONFIG SET maxmemory {}mb, and in its configuration), or keep less: history.keep_entries",
+                (max >> 20).max(1) * 2
+            ),
         ));
     }
     let all = |fits: fn(&Server) -> bool| !survey.servers.is_empty() && survey.servers.iter().all(fits);
@@ -147,7 +182,8 @@ mod tests {
     #[test]
     fn what_is_not_in_order_is_a_note_with_its_fix_and_what_is_unknown_is_left_open() {
         let silent = Server { eviction: None, has_log: None, log_sync: None, ..server() };
-        let concern = Concern { problem: "it is so".into(), fix: "change it".into(), is_refusal: false };
+        let concern =
+            Concern { about: About::Disk, problem: "it is so".into(), fix: "change it".into(), is_refusal: false };
         let survey = Survey { servers: vec![silent], concerns: vec![concern], round_trip: Duration::from_millis(30) };
         let findings = standing(&survey);
         assert_eq!(levels(&survey), [Level::Note, Level::Note, Level::Ok], "{findings:?}");

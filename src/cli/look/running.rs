@@ -1,5 +1,9 @@
 //! The running server, as it answers on this computer.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+
 use rustls::pki_types::CertificateDer;
 
 use super::super::finding::Finding;
@@ -7,6 +11,9 @@ use super::super::peek::Answer;
 use super::ANSWER_WAIT;
 use super::address::own_door;
 use crate::config::Config;
+
+/// It waits for a certificate that is good.
+pub(super) const NO_CERTIFICATE: &str = "server.no-certificate";
 
 /// Asks the server that runs on the data folder, if one does; with the certificates that it shows.
 pub(super) async fn look(
@@ -26,19 +33,22 @@ pub(super) async fn look(
         Ok(about) if about.is_sarangbang() => about,
         Ok(_) => {
             let message = format!("process {pid} runs on the data folder, and /about does not say so");
-            return (vec![Finding::error("server", message, "look at the server's log, and start it again")], None);
+            return (
+                vec![Finding::error("server.foreign", message, "look at the server's log, and start it again")],
+                None,
+            );
         }
         Err(e) => {
             let message = format!("process {pid} runs on the data folder, and at {} {e}", config.listen);
             let fix = "look at the server's log, and start it again";
-            return (vec![Finding::error("server", message, fix)], None);
+            return (vec![Finding::error("server.silent", message, fix)], None);
         }
     };
-    let mut findings = vec![version(&about, pid)];
+    let mut findings = vec![version(&about, pid, replaced(pid))];
     match (alive.map(|answer| answer.status), ready) {
         (Ok(200), Ok(answer)) => findings.extend(readiness(&answer)),
         _ => findings.push(Finding::error(
-            "server",
+            "server.ill",
             "it answers, and /healthz or /readyz does not",
             "look at the server's log, and start it again",
         )),
@@ -47,16 +57,32 @@ pub(super) async fn look(
     (findings, chain)
 }
 
-fn version(about: &Answer, pid: &str) -> Finding {
+/// The path of the server's program, where another file stands by now, as after an upgrade that was not taken up.
+fn replaced(pid: &str) -> Option<PathBuf> {
+    let running = PathBuf::from(format!("/proc/{pid}/exe"));
+    let path = fs::read_link(&running).ok()?;
+    let path = PathBuf::from(path.to_string_lossy().trim_end_matches(" (deleted)"));
+    let (running, installed) = (fs::metadata(&running).ok()?, fs::metadata(&path).ok()?);
+    ((running.dev(), running.ino()) != (installed.dev(), installed.ino())).then_some(path)
+}
+
+fn version(about: &Answer, pid: &str, replaced: Option<PathBuf>) -> Finding {
     let json = about.json();
     let (theirs, ours) = (json["version"].as_str().unwrap_or("unknown"), env!("CARGO_PKG_VERSION"));
+    if let Some(path) = replaced {
+        return Finding::note(
+            "server.replaced",
+            format!("version {theirs} runs (process {pid}), and {} is another program since", path.display()),
+            format!("to hand over to the new one without closing a port run: kill -USR2 {pid}"),
+        );
+    }
     if theirs == ours {
         return Finding::ok("server", format!("version {theirs} runs (process {pid})"));
     }
     Finding::note(
-        "server",
+        "server.version",
         format!("version {theirs} runs (process {pid}), and this program is version {ours}"),
-        "start the server again to change to this one",
+        format!("to hand over to the installed one without closing a port run: kill -USR2 {pid}"),
     )
 }
 
@@ -68,7 +94,7 @@ fn readiness(answer: &Answer) -> Vec<Finding> {
     let obstacles = json["notReady"].as_array().map(Vec::as_slice).unwrap_or_default();
     if obstacles.is_empty() {
         return vec![Finding::error(
-            "server",
+            "server.ill",
             format!("/readyz answers {}", answer.status),
             "look at the server's log",
         )];
@@ -81,7 +107,8 @@ fn readiness(answer: &Answer) -> Vec<Finding> {
             "store" => "see what stands above about data and disk",
             _ => "look at the server's log",
         };
-        Finding::error("server", format!("it is not ready: {part}: {detail}"), fix)
+        let id = if part == "certificate" { NO_CERTIFICATE } else { "server.not-ready" };
+        Finding::error(id, format!("it is not ready: {part}: {detail}"), fix)
     };
     obstacles.iter().map(finding).collect()
 }
@@ -107,7 +134,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told() {
-        let finding = version(&answer(200, r#"{"name":"Sarangbang","version":"0.0.1"}"#), "7");
+        let finding = version(&answer(200, r#"{"name":"Sarangbang","version":"0.0.1"}"#), "7", None);
         assert!(finding.level == Level::Note && finding.message.contains("version 0.0.1 runs"), "{finding:?}");
     }
 }

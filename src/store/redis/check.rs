@@ -89,6 +89,8 @@ pub struct Server {
     pub has_log: Option<bool>,
     /// How often that is brought to the disk: `always`, `everysec` or `no`.
     pub log_sync: Option<String>,
+    /// Bytes that it has now.
+    pub memory_used: Option<u64>,
     /// Whether it writes snapshots by itself.
     pub has_snapshots: Option<bool>,
 }
@@ -96,12 +98,27 @@ pub struct Server {
 /// Something about a server that the operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concern {
+    /// What kind of thing is the matter.
+    pub about: About,
     /// What is the matter.
     pub problem: String,
     /// What to do about it.
     pub fix: String,
     /// Whether the store is not opened because of it.
     pub is_refusal: bool,
+}
+
+/// What a [`Concern`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Whether it can be used at all.
+    Fitness,
+    /// What it does when its memory is full.
+    Memory,
+    /// What a crash of it loses.
+    Disk,
+    /// The replicas that it has.
+    Replicas,
 }
 
 /// How it stands with the Redis of an open store.
@@ -248,6 +265,7 @@ impl Server {
             replicas: number("connected_slaves").unwrap_or(0),
             eviction: get("maxmemory_policy"),
             memory_max: number("maxmemory"),
+            memory_used: number("used_memory"),
             has_log: get("aof_enabled").map(|enabled| enabled == "1"),
             log_sync: None,
             has_snapshots: None,
@@ -263,12 +281,13 @@ impl Server {
 
     fn concerns(&self, is_cluster: bool) -> Vec<Concern> {
         let mut concerns = Vec::new();
-        let mut tell = |is_refusal, problem: String, fix: &str| {
-            concerns.push(Concern { problem, fix: fix.to_owned(), is_refusal });
+        let mut tell = |about, problem: String, fix: &str| {
+            let is_refusal = about == About::Fitness;
+            concerns.push(Concern { about, problem, fix: fix.to_owned(), is_refusal });
         };
         if self.mode == "sentinel" {
             tell(
-                true,
+                About::Fitness,
                 "this is a sentinel".into(),
                 "write redis+sentinel://HOST:PORT/MASTER, with the name of the master",
             );
@@ -276,22 +295,22 @@ impl Server {
         }
         if !self.is_new_enough() {
             let problem = format!("{} {} is too old", self.product, self.version);
-            tell(true, problem, "run Redis 7.0 or newer there, or Valkey");
+            tell(About::Fitness, problem, "run Redis 7.0 or newer there, or Valkey");
             return concerns;
         }
         if self.mode == "cluster" && !is_cluster {
-            tell(true, "this is a server of a Cluster".into(), "write redis+cluster:// in place of redis://");
+            tell(About::Fitness, "this is a server of a Cluster".into(), "write redis+cluster:// in place of redis://");
         }
         if self.role == "slave" {
             let fix =
                 "name the master in redis.url; where it changes, name sentinels: redis+sentinel://HOST,HOST/MASTER";
-            tell(true, "this is a replica, which cannot be written".into(), fix);
+            tell(About::Fitness, "this is a replica, which cannot be written".into(), fix);
         }
         let fix = "set it on the server: CONFIG SET maxmemory-policy noeviction, and in its configuration";
         match self.eviction.as_deref() {
             Some(policy) if policy.starts_with("allkeys-") => {
                 tell(
-                    true,
+                    About::Fitness,
                     format!("it drops rooms and accounts when its memory is full (maxmemory-policy {policy})"),
                     fix,
                 );
@@ -302,25 +321,25 @@ impl Server {
                     "it signs people out when its memory is full, and may take a repeated message for a new one \
                      (maxmemory-policy {policy})"
                 );
-                tell(false, problem, fix);
+                tell(About::Memory, problem, fix);
             }
             _ => {}
         }
         let fix = "set appendonly yes and appendfsync everysec (or always) in its configuration, and CONFIG SET appendonly yes";
         match (self.has_log, self.has_snapshots) {
             (Some(false), Some(false)) => {
-                tell(false, "it keeps nothing on a disk: its restart loses every room and account".into(), fix);
+                tell(About::Disk, "it keeps nothing on a disk: its restart loses every room and account".into(), fix);
             }
             (Some(false), None) => {
                 tell(
-                    false,
+                    About::Disk,
                     "it writes no append-only file: its crash loses what was acknowledged last, or everything".into(),
                     fix,
                 );
             }
             (Some(false), Some(true)) => {
                 tell(
-                    false,
+                    About::Disk,
                     "it writes snapshots alone: its crash loses what was acknowledged since the last one".into(),
                     fix,
                 );
@@ -330,7 +349,7 @@ impl Server {
         if self.has_log == Some(true) && self.log_sync.as_deref() == Some("no") {
             let problem = "it brings its log to the disk when the system likes to (appendfsync no): a loss of power loses \
                            half a minute";
-            tell(false, problem.into(), "CONFIG SET appendfsync everysec (or always), and in its configuration");
+            tell(About::Disk, problem.into(), "CONFIG SET appendfsync everysec (or always), and in its configuration");
         }
         concerns
     }
@@ -346,6 +365,7 @@ pub(super) fn too_few_replicas(servers: &[Server], replicas_min: u32) -> Option<
         ),
         fix: "start the replicas that are missing, or lower redis.replicas_min".into(),
         is_refusal: false,
+        about: About::Replicas,
     })
 }
 

@@ -93,7 +93,7 @@ use crate::chat::{Draft, LeaseId, Locale, Name, RoomId};
 use crate::meter::Registry;
 
 pub use self::address::{Address, AddressError};
-pub use self::check::{Concern, Server, Survey};
+pub use self::check::{About, Concern, Server, Survey};
 pub use self::refusal::OpenError;
 
 /// Batches of news that may wait for their reader before nothing more is heard.
@@ -166,7 +166,7 @@ impl Redis {
         let kept_news = broadcast::Sender::new(KEPT_NEWS_MAX);
         let meters = Arc::<Meters>::default();
         let serving = match mode {
-            Mode::Serve => Some(Serving::begin(&link, &settings, &meters, kept_news.clone()).await?),
+            Mode::Serve | Mode::Succeed(_) => Some(Serving::begin(&link, &settings, &meters, kept_news.clone()).await?),
             Mode::Admin | Mode::Look => None,
         };
         let queue = Queue::new(settings.queue_max, Arc::clone(&meters));

@@ -48,7 +48,14 @@ impl Model {
         if announced {
             self.note(Kind::Enter);
         }
-        Entered { last: self.log.len() as u64, first: 1, announced, user_count: self.people(), history: History::On }
+        Entered {
+            last: self.log.len() as u64,
+            first: 1,
+            missing: 0,
+            announced,
+            user_count: self.people(),
+            history: History::On,
+        }
     }
 
     fn leave(&mut self, who: usize, lease: u64) {

@@ -23,7 +23,7 @@ async fn coming_speaking_and_going_have_one_order_with_counts(on: On) {
     house.leave(room, "a", 1);
     let third = house.store.append(draft(room, "b", "three", None));
     let entered = |last, announced, user_count| {
-        Ok(Entered { last, first: last + 1, announced, user_count, history: History::Off })
+        Ok(Entered { last, first: last + 1, missing: 0, announced, user_count, history: History::Off })
     };
     assert_eq!((settled(a).await, settled(first).await), (entered(1, true, 1), new(2)));
     assert_eq!((settled(b).await, settled(second_tab).await), (entered(3, true, 2), entered(3, false, 2)));

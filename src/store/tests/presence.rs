@@ -17,7 +17,8 @@ async fn two_people_entering_at_once_see_different_counts(on: On) {
     let house = House::new(on).await;
     let room = house.room().await;
     let (a, b) = (house.entering(room, "a", 1), house.entering(room, "b", 2));
-    let entered = |last, user_count| Entered { last, first: 1, announced: true, user_count, history: History::On };
+    let entered =
+        |last, user_count| Entered { last, first: 1, missing: 0, announced: true, user_count, history: History::On };
     assert_eq!((settled(a).await, settled(b).await), (Ok(entered(1, 1)), Ok(entered(2, 2))));
     assert_eq!(counts(&house.all(room).await.entries), [1, 2]);
     assert_eq!(house.store.members(room).await.unwrap(), [name("a"), name("b")]);
