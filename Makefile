@@ -54,7 +54,7 @@ fuzz: ## Fuzz the STOMP decoder for ten minutes (SECONDS_MAX=n for another time)
 	cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
 	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run decode -- -max_total_time=$${SECONDS_MAX:-600}
 
-chaos: ## Three nodes over a real Redis, 100 people, and everything that dies, for an hour (CHAOS_SECONDS=n, CHAOS_SEED=n)
+chaos: ## Three nodes over a real Redis, 100 people, and everything that dies, for an hour (CHAOS_SECONDS=n, CHAOS_SEED=n, CHAOS_WORLD=cluster|sentinel)
 	$(CARGO) test --locked --test it -- --ignored --exact --nocapture chaos::three_nodes_over_redis_for_hours
 
 bench: bench-build ## Measure a fresh server against the ceiling, and write the table of docs/PERFORMANCE.md (ten minutes)

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::http::{self, Door, Edge, SetupKey};
 use crate::node::{Node, pump, tell_reach, tell_rooms};
 use crate::ops::{self, Elder, Handed, notify};
-use crate::store::Store;
+use crate::store::{SigningKey, Store};
 use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.
@@ -115,6 +115,7 @@ async fn serve(config: Config, handed: Handed, elder: Option<&mut Elder>, mut si
     let mut running = Running { config: Arc::clone(&config), edge: Arc::clone(&edge), sockets, tls, keeping: None };
     running.keep_certificate();
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
+    let signing = tokio::spawn(follow_keys(Arc::clone(&edge)));
     let has_taken_over = elder.is_some();
     if let Some(elder) = elder
         && timeout(ELDER_MAX, elder.serving()).await.is_err()
@@ -154,6 +155,7 @@ async fn serve(config: Config, handed: Handed, elder: Option<&mut Elder>, mut si
     }
     drain(&edge, &handle, has_heir, signals.stop()).await;
     sweeping.abort();
+    signing.abort();
     // Requests that were on their way are answered; their connections end with them.
     if outcome.is_ok() && timeout(DRAIN_MAX, &mut serving).await.is_err() {
         tracing::warn!("some requests were not answered in time");
@@ -210,6 +212,12 @@ async fn edge(
     let setup = setup_key.map_or_else(SetupKey::none, SetupKey::new);
     let certificates = tls.map(|tls| Arc::clone(&tls.certificates));
     Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node, certificates)))
+}
+
+/// Takes signing keys up that another node, or the command line, has added.
+async fn follow_keys(edge: Arc<Edge>) {
+    let took = |keys: &[SigningKey]| edge.tokens.replace(keys.iter().map(|key| (&*key.id, key.secret.expose())));
+    ops::follow_signing_keys(&edge.store, took).await;
 }
 
 /// Says on stdout that it is ready, and on the first start how to make the administrator's account. The line on

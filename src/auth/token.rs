@@ -4,6 +4,7 @@ use std::fmt;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{Name, Role};
@@ -61,7 +62,7 @@ pub struct Issued {
 
 /// Issues and verifies tokens. The first key signs, all of them verify: replacing the key signs nobody out.
 pub struct Tokens {
-    keys: Vec<Key>,
+    keys: RwLock<Vec<Key>>,
     lifetime_seconds: u64,
     validation: Validation,
 }
@@ -70,6 +71,12 @@ struct Key {
     id: String,
     signs: EncodingKey,
     verifies: DecodingKey,
+}
+
+impl Key {
+    fn of((id, secret): (&str, &[u8])) -> Self {
+        Self { id: id.to_owned(), signs: EncodingKey::from_secret(secret), verifies: DecodingKey::from_secret(secret) }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,17 +97,16 @@ impl Tokens {
         validation.leeway = LEEWAY_SECONDS;
         validation.set_required_spec_claims(&["exp", "sub"]);
         Self {
-            keys: keys
-                .into_iter()
-                .map(|(id, secret)| Key {
-                    id: id.to_owned(),
-                    signs: EncodingKey::from_secret(secret),
-                    verifies: DecodingKey::from_secret(secret),
-                })
-                .collect(),
+            keys: RwLock::new(keys.into_iter().map(Key::of).collect()),
             lifetime_seconds: u64::from(lifetime_minutes) * 60,
             validation,
         }
+    }
+
+    /// From now on these keys count, newest first.
+    pub fn replace<'a>(&self, keys: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
+        let keys = keys.into_iter().map(Key::of).collect();
+        *self.keys.write() = keys;
     }
 
     /// A fresh token for an account that stands at `epoch`.
@@ -108,7 +114,8 @@ impl Tokens {
     /// # Errors
     /// Only when there is no key, which the composition root rules out.
     pub fn issue(&self, name: &Name, role: Role, epoch: u32) -> Result<Issued, TokenError> {
-        let key = self.keys.first().ok_or(TokenError::Invalid)?;
+        let keys = self.keys.read();
+        let key = keys.first().ok_or(TokenError::Invalid)?;
         let now = jsonwebtoken::get_current_timestamp();
         let exp = now + self.lifetime_seconds;
         let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
@@ -127,9 +134,10 @@ impl Tokens {
         }
         let header = decode_header(token).map_err(|e| refusal(e.kind()))?;
         // Tokens without `kid` are tried with the newest key only; one with an unknown `kid` cannot be ours.
+        let keys = self.keys.read();
         let key = match &header.kid {
-            Some(kid) => self.keys.iter().find(|key| key.id == *kid),
-            None => self.keys.first(),
+            Some(kid) => keys.iter().find(|key| key.id == *kid),
+            None => keys.first(),
         };
         let key = key.ok_or(TokenError::Invalid)?;
         let payload: Payload = decode(token, &key.verifies, &self.validation).map_err(|e| refusal(e.kind()))?.claims;
@@ -143,7 +151,7 @@ impl Tokens {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tokens({} keys)", self.keys.len())
+        write!(f, "Tokens({} keys)", self.keys.read().len())
     }
 }
 

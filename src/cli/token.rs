@@ -46,8 +46,9 @@ Examples:
     },
     /// Add a new signing key, which signs from now on
     ///
-    /// Tokens that older keys signed stay good until they expire, so nobody is signed out. A running server takes the
-    /// new key up at its next start. Restart it soon: until then it refuses what `token issue` signs with the new key.
+    /// Tokens that older keys signed stay good until they expire, so nobody is signed out. Nodes that share a
+    /// Redis take the new key up at once. A server with a data folder takes it up at its next start: restart it soon, as
+    /// until then it refuses what `token issue` signs with the new key.
     #[command(after_help = "Example:\n  sarangbang token rotate-key")]
     RotateKey,
 }
@@ -60,9 +61,18 @@ impl Token {
             Verb::RotateKey => {
                 let key = ops::new_signing_key();
                 let id = key.id.clone();
-                place.with_existing_store(async |_, store| Ok(store.add_signing_key(key).await?)).await?;
+                let is_shared = place
+                    .with_existing_store(async |config, store| {
+                        store.add_signing_key(key).await?;
+                        Ok(config.redis.url.is_some())
+                    })
+                    .await?;
                 output.show(&json!({ "keyId": id }), || format!("the new key {id} signs from now on"))?;
-                output::note("note: a running server takes the new key up when it is started again");
+                output::note(if is_shared {
+                    "note: running nodes take the new key up at once"
+                } else {
+                    "note: a running server takes the new key up when it is started again"
+                });
                 Ok(())
             }
         }

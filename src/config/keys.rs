@@ -65,6 +65,7 @@ pub(super) const KEYS: &[Key] = &[
     text("redis.password_file", "the path of a file with the password, which nobody else may read, or nothing"),
     text("redis.ca_file", "the path of a PEM file with root certificates, or nothing"),
     number("redis.wait_seconds", 0, 60, "seconds"),
+    number("redis.replicas_min", 0, 10, "replicas"),
     text("operator.listen", "an address with a port, such as 127.0.0.1:9464, or off"),
     number("limits.message_chars_max", 1, 1_000_000, "characters"),
     number("limits.frame_bytes_max", 4 * KIB, 16 * MIB, "bytes"),

@@ -223,6 +223,8 @@ pub struct RedisConfig {
     pub ca_file: PathBuf,
     /// Seconds that a request waits while it is away, and that the start waits for it.
     pub wait_seconds: u32,
+    /// Replicas that must have a message before it is acknowledged; 0 waits for none.
+    pub replicas_min: u32,
 }
 
 /// What the operator sees.
@@ -279,6 +281,7 @@ impl Default for Config {
                 password_file: PathBuf::new(),
                 ca_file: PathBuf::new(),
                 wait_seconds: 5,
+                replicas_min: 0,
             },
             operator: OperatorConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))), is_given: false },
             limits: Limits::default(),

@@ -1,17 +1,23 @@
 //! The store as the configuration describes it, and the keys in it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::future::pending;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::sleep;
 
 use crate::auth::{random_bytes, random_key};
 use crate::config::Config;
 use crate::store::redis::Redis;
 use crate::store::sqlite::{Settings, Sqlite};
-use crate::store::{self, Mode, Secret, SigningKey, Store, copy, redis, sqlite};
+use crate::store::{self, Mode, SIGNING_KEYS, Secret, SigningKey, Store, copy, redis, sqlite};
 
 use super::redis::FileError;
 
 /// Characters of a key's id: enough that two keys of one server never share one.
 const KEY_ID_CHARS: usize = 12;
+/// Between two tries to read the signing keys.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Why the store cannot be opened. Each text ends with what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +75,31 @@ fn file_settings(config: &Config) -> Settings {
 pub async fn signing_keys(store: &Store) -> store::Result<Vec<SigningKey>> {
     let keys = store.signing_keys().await?;
     if keys.is_empty() { store.first_signing_key(new_signing_key()).await } else { Ok(keys) }
+}
+
+/// Calls with the signing keys whenever there is another one, for as long as it is polled. A store of one host tells
+/// nothing: there a new key counts from the next start.
+pub async fn follow_signing_keys(store: &Store, took: impl Fn(&[SigningKey])) {
+    let mut news = store.kept_news();
+    loop {
+        // Once at the beginning: one may have come since they were read first.
+        match store.signing_keys().await {
+            Ok(keys) => took(&keys),
+            Err(cause) => {
+                tracing::debug!(%cause, "the signing keys cannot be read now");
+                sleep(AGAIN).await;
+                continue;
+            }
+        }
+        loop {
+            match news.recv().await {
+                Ok(name) if !name.is_empty() && name != SIGNING_KEYS => {}
+                Err(RecvError::Closed) => return pending().await,
+                // Nobody knows what was told.
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+            }
+        }
+    }
 }
 
 /// A fresh key, which nobody has yet.

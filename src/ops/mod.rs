@@ -14,7 +14,7 @@ mod notify;
 mod redis;
 mod systemd;
 
-pub use data::{OpenError, new_signing_key, open_store, signing_keys};
+pub use data::{OpenError, follow_signing_keys, new_signing_key, open_store, signing_keys};
 pub use files::raise_file_limit;
 pub use heir::{Elder, Handed, Heir, Said};
 pub use listen::{cannot_listen, listen, listen_for_operator};

@@ -51,6 +51,7 @@ pub(super) fn settings(config: &Config) -> Result<Option<Settings>, FileError> {
         queue_max: config.limits.store_queue_max,
         rooms_max: config.limits.rooms_max,
         wait: Duration::from_secs(redis.wait_seconds.into()),
+        replicas_min: redis.replicas_min,
         lease: Duration::from_secs(config.presence.lease_seconds.into()),
     }))
 }

@@ -53,6 +53,8 @@ pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Sign-in sessions of one account: more than anybody has browsers. Whoever signs in and in again would fill the file
 /// otherwise; a further one ends the oldest.
 pub const LOGINS_MAX: usize = 20;
+/// The name by which [`Store::kept_news`] tells that there is another signing key.
+pub const SIGNING_KEYS: &str = "signing keys";
 
 /// Message ids of clients' own that are remembered of all rooms without a history together, in memory: some 15 MB at
 /// most, and at a thousand messages a second more than a minute. In other rooms an id is remembered for a day.

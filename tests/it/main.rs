@@ -26,6 +26,7 @@ mod ports;
 mod protocol_document;
 mod proxies;
 mod rules;
+mod signing_keys;
 mod spec_ack;
 mod spec_connect;
 mod spec_errors;

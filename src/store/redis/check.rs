@@ -148,7 +148,8 @@ impl Redis {
             trips.push(began.elapsed());
         }
         trips.sort_unstable();
-        let concerns = concerns(&servers, wire.is_cluster());
+        let mut concerns = concerns(&servers, wire.is_cluster());
+        concerns.extend(too_few_replicas(&servers, self.settings.replicas_min));
         Ok(Survey { servers, concerns, round_trip: trips[ROUND_TRIPS / 2] })
     }
 }
@@ -354,6 +355,20 @@ impl Server {
     }
 }
 
+/// A server with fewer replicas than a message must have before it is acknowledged.
+pub(super) fn too_few_replicas(servers: &[Server], replicas_min: u32) -> Option<Concern> {
+    let replicas = servers.iter().map(|server| server.replicas).min()?;
+    (replicas < replicas_min.into()).then(|| Concern {
+        problem: format!(
+            "it has {replicas} replicas, and nothing is acknowledged that has not reached {replicas_min} \
+             (redis.replicas_min)"
+        ),
+        fix: "start the replicas that are missing, or lower redis.replicas_min".into(),
+        is_refusal: false,
+        about: About::Replicas,
+    })
+}
+
 /// What should be told about these servers, each thing once.
 fn concerns(servers: &[Server], is_cluster: bool) -> Vec<Concern> {
     let mut all: Vec<Concern> = Vec::new();
@@ -437,6 +452,14 @@ mod tests {
             assert!(concerns.len() == 1 && concerns[0].problem.contains(part), "{concerns:?}");
         }
         assert_eq!(Server { has_log: None, ..server("") }.concerns(false), []);
+    }
+
+    #[test]
+    fn fewer_replicas_than_are_waited_for_are_told() {
+        let servers = [server("connected_slaves:1"), server("connected_slaves:2")];
+        assert_eq!((too_few_replicas(&servers, 0), too_few_replicas(&servers, 1)), (None, None));
+        let concern = too_few_replicas(&servers, 2).unwrap();
+        assert!(!concern.is_refusal && concern.problem.contains("1 replicas"), "{concern:?}");
     }
 
     #[test]

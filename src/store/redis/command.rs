@@ -28,6 +28,8 @@ pub(super) enum Command {
         asked: Asked<Entered>,
     },
     Leave(Claim),
+    /// Who is here already is there again: under another owner's name, or as Redis may have lost it.
+    Again(Claim),
 }
 
 impl Command {
@@ -35,8 +37,13 @@ impl Command {
         match self {
             Self::Say { draft, .. } => draft.text.len(),
             Self::SayAll { drafts, .. } => drafts.iter().map(|draft| draft.text.len()).sum(),
-            Self::Enter { .. } | Self::Leave(_) => 0,
+            Self::Enter { .. } | Self::Leave(_) | Self::Again(_) => 0,
         }
+    }
+
+    /// Whether it takes a lease.
+    pub(super) const fn enters(&self) -> bool {
+        matches!(self, Self::Enter { .. } | Self::Again(_))
     }
 }
 
@@ -55,6 +62,7 @@ pub(super) fn acts_of(command: &Command, owner: &str, hall: &Hall) -> Vec<Act> {
         Command::Enter { claim, after, .. } => {
             vec![Act::enter(&claim.name, &lease(owner, claim.lease), *after, hall.locale())]
         }
+        Command::Again(claim) => vec![Act::enter(&claim.name, &lease(owner, claim.lease), None, hall.locale())],
         Command::Leave(claim) => vec![Act::leave(&claim.name, &lease(owner, claim.lease), hall.locale())],
     }
 }
@@ -64,8 +72,16 @@ fn lease(owner: &str, lease: LeaseId) -> String {
     format!("{owner}:{}", lease.0)
 }
 
-/// Answers everybody with what Redis said; `None` is that there is no such room.
-pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)>, answer: Option<Vec<Vec<i64>>>) {
+/// Answers everybody with what Redis said; `None` is that there is no such room. Where too few replicas have it, no
+/// message is acknowledged; who came or went did so, and is made true again should it be lost.
+pub(super) fn settle(
+    hall: &Hall,
+    room: RoomId,
+    commands: Vec<(Command, Instant)>,
+    answer: Option<Vec<Vec<i64>>>,
+    is_kept: bool,
+) {
+    let unkept = || StoreError::Unavailable("it was stored, but not by enough replicas yet".into());
     let known = answer.is_some();
     let mut answers = answer.unwrap_or_default().into_iter();
     let mut next = || answers.next().unwrap_or_default();
@@ -74,6 +90,11 @@ pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)
         match command {
             Command::Say { mut asked, ticket, .. } => {
                 let said = if known { appended(hall, room, &next()) } else { None };
+                if known && !is_kept {
+                    ticket.answered(None);
+                    asked.refuse(unkept());
+                    continue;
+                }
                 ticket.answered(said.map(|_| now));
                 asked.found(said.ok_or(StoreError::RoomUnknown));
                 asked.settle(None);
@@ -81,6 +102,11 @@ pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)
             Command::SayAll { drafts, mut asked, ticket } => {
                 let said: Option<Vec<Appended>> =
                     drafts.iter().map(|_| if known { appended(hall, room, &next()) } else { None }).collect();
+                if known && !is_kept {
+                    ticket.answered(None);
+                    asked.refuse(unkept());
+                    continue;
+                }
                 ticket.answered(said.is_some().then_some(now));
                 asked.found(said.ok_or(StoreError::RoomUnknown));
                 asked.settle(None);
@@ -88,6 +114,9 @@ pub(super) fn settle(hall: &Hall, room: RoomId, commands: Vec<(Command, Instant)
             Command::Enter { mut asked, .. } => {
                 asked.found(if known { entered(hall, room, &next()) } else { Err(StoreError::RoomUnknown) });
                 asked.settle(None);
+            }
+            Command::Again(_) => {
+                let _ = entered(hall, room, &next());
             }
             Command::Leave(_) => {
                 next();
@@ -123,8 +152,9 @@ fn entered(hall: &Hall, room: RoomId, answer: &[i64]) -> Result<Entered, StoreEr
     }
 }
 
-/// Tells everybody that it cannot be done; answers the leases that are still to be given back.
-pub(super) fn refuse(commands: Vec<(Command, Instant)>, cause: Option<&str>) -> Vec<Claim> {
+/// Tells everybody that it cannot be done; answers what is to be tried again: leases that could not be given back,
+/// or not taken again.
+pub(super) fn refuse(commands: Vec<(Command, Instant)>, cause: Option<&str>) -> Vec<Command> {
     let refusal = StoreError::Unavailable(cause.unwrap_or("nothing was asked for").to_owned());
     let mut owed = Vec::new();
     for (command, _) in commands {
@@ -143,7 +173,7 @@ pub(super) fn refuse(commands: Vec<(Command, Instant)>, cause: Option<&str>) -> 
                 }
             }
             Command::Enter { asked, .. } => asked.refuse(refusal.clone()),
-            Command::Leave(claim) => owed.push(claim),
+            Command::Leave(_) | Command::Again(_) => owed.push(command),
         }
     }
     owed

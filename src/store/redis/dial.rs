@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
@@ -38,6 +39,8 @@ const SUBSCRIBE_TRIES: u32 = 3;
 /// Makes connections to one address.
 pub(super) struct Dial {
     address: Address,
+    /// The master that the sentinels named last, when a connection to it was made.
+    master: Mutex<Option<Host>>,
 }
 
 impl Dial {
@@ -47,7 +50,7 @@ impl Dial {
             // The one provider of this program; that it is installed already is as good.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
-        Self { address: address.clone() }
+        Self { address: address.clone(), master: Mutex::default() }
     }
 
     /// Where to.
@@ -66,12 +69,21 @@ impl Dial {
                 // A sentinel may have heard last of a failover, and a master may have become a replica just now.
                 let replication: String = redis::cmd("INFO").arg("replication").query_async(&mut wire).await?;
                 if replication.lines().any(|line| line.trim_end() == "role:master") {
+                    *self.master.lock() = Some(master);
                     return Ok(Wire::Single(wire));
                 }
                 Err(failed(format!("the sentinels name {master} as the master {name:?}, and it is a replica")))
             }
             Place::Cluster(hosts) => self.cluster(hosts, pushes).await,
         }
+    }
+
+    /// Whether sentinels name another master by now than the one that was connected to last. One that was silent and came
+    /// back goes on answering for ten seconds, until the sentinels make it a replica: what it acknowledges is lost then.
+    pub(super) async fn has_moved(&self) -> bool {
+        let Place::Sentinels(sentinels, name) = &self.address.place else { return false };
+        let Ok(named) = self.master(sentinels, name).await else { return false };
+        self.master.lock().as_ref().is_some_and(|master| *master != named)
     }
 
     async fn single(

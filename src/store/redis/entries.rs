@@ -20,7 +20,16 @@ const OFFSET_MAX: u64 = 1 << 53;
 impl Redis {
     /// See [`crate::store::Store::read`].
     pub async fn read(&self, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Result<Slice> {
-        behind(self.link(), room, after, entries_max, bytes_max).await
+        let slice = behind(self.link(), room, after, entries_max, bytes_max).await?;
+        self.told(room, &slice);
+        Ok(slice)
+    }
+
+    /// People here may be shown this before the node has heard of it.
+    fn told(&self, room: RoomId, slice: &Slice) {
+        if let (Some(serving), Some(newest)) = (&self.shared.serving, slice.entries.last()) {
+            serving.hall.saw(room, newest.offset);
+        }
     }
 
     /// See [`crate::store::Store::oldest`].
@@ -51,7 +60,9 @@ impl Redis {
             if is_last || bytes >= PAGE_BYTES_MAX || entries.len() >= entries_max {
                 entries.retain(|entry| entry.offset >= log.first);
                 entries.reverse();
-                return Ok(log.with(entries));
+                let slice = log.with(entries);
+                self.told(room, &slice);
+                return Ok(slice);
             }
             end = format!("({}-0", entries.last().map_or(0, |oldest| oldest.offset));
         }

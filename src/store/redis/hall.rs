@@ -1,16 +1,19 @@
 //! What the tasks of this store share: who is here, how far each room was heard, and the way to ask Redis for a turn.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt as _;
 use parking_lot::Mutex;
+use redis::Script;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout_at};
 
 use super::Settings;
 use super::command::Claim;
+use super::copies::Copies;
 use super::ear::Order;
 use super::link::{Fault, Link};
 use super::meters::Heard;
@@ -22,6 +25,30 @@ use crate::store::{Entered, StoreError};
 
 /// Between two tries of a turn.
 const AGAIN: Duration = Duration::from_millis(50);
+/// Which of a turn's keys it is remembered by.
+const DONE_KEY: usize = 5;
+/// Rooms that are looked after at the same time.
+const ROOMS_AT_ONCE: usize = 16;
+
+/// See `scripts/raise.lua`.
+static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/raise.lua")));
+
+/// What became of a turn.
+pub(super) struct Turned {
+    /// For each room what each act was answered; `None` where there is no such room.
+    pub(super) rooms: Vec<Option<Vec<Vec<i64>>>>,
+    /// Whether enough replicas have it, where they are waited for.
+    pub(super) is_kept: bool,
+}
+
+/// What people here were told.
+#[derive(Default)]
+struct Seen {
+    /// How often Redis has begun anew. What was heard before that counts no more.
+    era: u64,
+    /// The greatest offset in each room that somebody is in.
+    offsets: HashMap<RoomId, u64>,
+}
 
 pub(super) struct Hall {
     pub(super) link: Link,
@@ -32,8 +59,7 @@ pub(super) struct Hall {
     orders: mpsc::UnboundedSender<Order>,
     /// Who is here: the leases that this process holds, or has asked for.
     here: Mutex<HashMap<RoomId, HashMap<LeaseId, Name>>>,
-    /// The greatest offset that anybody here was told of, in each room that somebody is in.
-    seen: Mutex<HashMap<RoomId, u64>>,
+    seen: Mutex<Seen>,
     /// Rooms in which something happened that other nodes' lists of rooms are to show.
     stirred: Mutex<HashSet<RoomId>>,
     /// Rooms that are listened to, and the owner's name under which that was noted.
@@ -41,6 +67,7 @@ pub(super) struct Hall {
     /// What Redis said when it refused something last, unless it took something in since.
     refusal: Mutex<Option<String>>,
     turns: AtomicU64,
+    copies: Copies,
 }
 
 impl Hall {
@@ -51,6 +78,7 @@ impl Hall {
         owner: Owner,
         orders: mpsc::UnboundedSender<Order>,
     ) -> Self {
+        let copies = Copies::new(settings.replicas_min);
         Self {
             link,
             settings,
@@ -64,6 +92,7 @@ impl Hall {
             listened: Mutex::default(),
             refusal: Mutex::default(),
             turns: AtomicU64::new(1),
+            copies,
         }
     }
 
@@ -99,7 +128,7 @@ impl Hall {
     }
 
     /// Asks for a turn until it is answered, or the time is over. The error says what is known of it.
-    pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Vec<Option<Vec<Vec<i64>>>>, String> {
+    pub(super) async fn ask(&self, request: &Request<'_>, end: Instant) -> Result<Turned, String> {
         let number = if request.is_aside { 0 } else { self.turns.fetch_add(1, Ordering::Relaxed) }.to_string();
         let mut doubt = None;
         let began = Instant::now();
@@ -137,7 +166,20 @@ impl Hall {
                         let acts = rooms.iter().flatten().map(Vec::len).sum();
                         self.meters.committed(acts, began.elapsed());
                         self.stirred.lock().extend(request.rooms);
-                        return Ok(rooms);
+                        let is_kept = match keys.get(DONE_KEY).filter(|_| request.is_kept && self.copies.are_wanted()) {
+                            Some(done) => self.copies.made(generation, &wire, done, end).await,
+                            None => Ok(true),
+                        };
+                        match self.link.judge(generation, is_kept) {
+                            Ok(is_kept) if self.link.is_used(generation) => return Ok(Turned { rooms, is_kept }),
+                            // By a server that is not the master any more, perhaps. Asked again it happens once, or anew
+                            // where it was lost.
+                            Ok(_) => doubt = Some("the connection was given up".into()),
+                            Err(Fault::Broken(cause) | Fault::NotYet(cause) | Fault::Refused(cause)) => {
+                                doubt = Some(cause);
+                                sleep(AGAIN).await;
+                            }
+                        }
                     }
                     // Its lane waits for it, so this cannot be.
                     Some(Answer::Late) => return Err("the turn came too late; nothing was stored".into()),
@@ -160,13 +202,20 @@ impl Hall {
 
     /// Hears a room from here on, and lets it be known that leases may be held there.
     pub(super) async fn listen(&self, room: RoomId) -> Result<(), StoreError> {
-        if self.listened.lock().get(&room).is_some_and(|noted| self.owner.is(noted)) {
+        let listened = self.listened.lock().get(&room).cloned();
+        if listened.as_ref().is_some_and(|noted| self.owner.is(noted)) {
             return Ok(());
         }
-        let (told, heard) = oneshot::channel();
-        let _ = self.orders.send(Order::Listen(room, told));
+        // Under another name it is heard already, and noted anew.
+        let heard = listened.is_none().then(|| {
+            let (told, heard) = oneshot::channel();
+            self.order(Order::Listen(room, told));
+            heard
+        });
         let noted = self.owner.note(&self.link, room).await?;
-        heard.await.map_err(|_| StoreError::Unavailable("the store has stopped".into()))?;
+        if let Some(heard) = heard {
+            heard.await.map_err(|_| StoreError::Unavailable("the store has stopped".into()))?;
+        }
         self.listened.lock().insert(room, noted);
         Ok(())
     }
@@ -193,6 +242,11 @@ impl Hall {
         self.here.lock().get(&room).is_some_and(|leases| leases.contains_key(&lease))
     }
 
+    /// The rooms that somebody is in.
+    pub(super) fn rooms(&self) -> Vec<RoomId> {
+        self.here.lock().keys().copied().collect()
+    }
+
     /// Everybody who is here.
     pub(super) fn held(&self) -> Vec<Claim> {
         let here = self.here.lock();
@@ -205,7 +259,7 @@ impl Hall {
     /// Everything that was known is of another store.
     pub(super) fn forget(&self) {
         self.here.lock().clear();
-        self.seen.lock().clear();
+        self.seen.lock().offsets.clear();
         self.listened.lock().clear();
     }
 
@@ -215,7 +269,7 @@ impl Hall {
         if here.get(&room).is_some_and(HashMap::is_empty) {
             here.remove(&room);
             drop(here);
-            self.seen.lock().remove(&room);
+            self.seen.lock().offsets.remove(&room);
             self.listened.lock().remove(&room);
             let _ = self.orders.send(Order::Quit(room));
             self.owner.unnote(room);
@@ -231,16 +285,52 @@ impl Hall {
 
     /// Somebody here was told of this offset.
     pub(super) fn saw(&self, room: RoomId, offset: u64) {
-        if self.here.lock().contains_key(&room) {
-            let mut seen = self.seen.lock();
-            let greatest = seen.entry(room).or_default();
+        self.saw_in(None, room, offset);
+    }
+
+    /// The same for what was heard in an era; false when that is over, and nobody is to be told.
+    pub(super) fn saw_in(&self, era: Option<u64>, room: RoomId, offset: u64) -> bool {
+        let here = self.here.lock();
+        let mut seen = self.seen.lock();
+        let is_over = era.is_some_and(|era| era != seen.era);
+        if !is_over && here.contains_key(&room) {
+            let greatest = seen.offsets.entry(room).or_default();
             *greatest = offset.max(*greatest);
         }
+        !is_over
     }
 
     /// The greatest offset that anybody here was told of; 0 where none was.
     pub(super) fn seen(&self, room: RoomId) -> u64 {
-        self.seen.lock().get(&room).copied().unwrap_or_default()
+        self.seen.lock().offsets.get(&room).copied().unwrap_or_default()
+    }
+
+    /// How often Redis has begun anew.
+    pub(super) fn era(&self) -> u64 {
+        self.seen.lock().era
+    }
+
+    /// Redis has begun anew: what is still to be worked off of what was heard before is dropped, and read again.
+    pub(super) fn begin_era(&self) {
+        self.seen.lock().era += 1;
+    }
+
+    /// Sees to it that no offset is given out again that somebody here was told of, in any room: Redis is another one
+    /// than before, or the same with less in it.
+    pub(super) async fn raise_all(&self) -> Result<(), StoreError> {
+        let seen: Vec<(RoomId, u64)> = self.seen.lock().offsets.iter().map(|(room, offset)| (*room, *offset)).collect();
+        let raised = futures_util::stream::iter(seen.into_iter().map(Ok));
+        raised.try_for_each_concurrent(ROOMS_AT_ONCE, |(room, offset)| self.raise(room, offset)).await
+    }
+
+    /// The same for one room, and an offset.
+    pub(super) async fn raise(&self, room: RoomId, offset: u64) -> Result<(), StoreError> {
+        let key = self.link.keys().of_room(room).room;
+        let lost: u64 = self.link.run(&RAISE, &[key], &[offset.to_string().as_bytes()]).await?;
+        if lost > 0 {
+            tracing::warn!(%room, lost, to = offset, "Redis has lost entries that people here have seen");
+        }
+        Ok(())
     }
 
     /// The rooms in which something happened since this was asked last.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 use redis::{FromRedisValue, Pipeline, PushInfo, RedisResult, Script};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::Settings;
 use super::check::{self, Concern, Server};
@@ -26,7 +26,9 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Between two tries to connect: the first pause, and the longest. Each is twice the one before, give or take a quarter, so that many
 /// nodes do not come back as one.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often the sentinels are asked whether the master is still the one that they named.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often it is told that Redis is still away.
 const COMPLAINT: Duration = Duration::from_secs(10);
 
@@ -55,6 +57,8 @@ struct Shared {
     keys: Keys,
     /// How long a request waits for a connection.
     wait: Duration,
+    /// Replicas that must have an entry before it is acknowledged.
+    replicas_min: u32,
     wire: RwLock<Option<(u64, Wire)>>,
     standing: watch::Sender<Standing>,
     broken: Arc<Notify>,
@@ -85,6 +89,7 @@ impl Link {
                 dial: Dial::new(&settings.url),
                 keys: Keys::new(&settings.prefix),
                 wait: settings.wait,
+                replicas_min: settings.replicas_min,
                 wire: RwLock::default(),
                 standing: watch::Sender::new(standing),
                 broken: Arc::clone(&broken),
@@ -125,6 +130,11 @@ impl Link {
     /// Whether there is a connection.
     pub(super) fn is_up(&self) -> bool {
         self.shared.wire.read().is_some()
+    }
+
+    /// Whether the connection of this number is the one that is there.
+    pub(super) fn is_used(&self, generation: u64) -> bool {
+        self.shared.wire.read().as_ref().is_some_and(|(number, _)| *number == generation)
     }
 
     /// How it stands, now and from now on.
@@ -229,7 +239,8 @@ impl Link {
     async fn connect_to_use(&self) -> std::result::Result<(Wire, Vec<Server>), OpenError> {
         let address = self.shared.dial.address();
         let mut wire = self.connect(None).await.map_err(|error| OpenError::of(&error, address))?;
-        let (servers, concerns) = check::look(&mut wire, address, self.keys()).await?;
+        let (servers, mut concerns) = check::look(&mut wire, address, self.keys()).await?;
+        concerns.extend(check::too_few_replicas(&servers, self.shared.replicas_min));
         let mut told = self.shared.told.lock();
         for Concern { problem, fix, .. } in concerns.iter().filter(|concern| !told.contains(concern)) {
             tracing::warn!(redis = %address, "{problem}; {fix}");
@@ -279,7 +290,14 @@ async fn keep(shared: Weak<Shared>, broken: Arc<Notify>) {
     loop {
         let began = Instant::now();
         let mut pauses = Pauses::default();
-        broken.notified().await;
+        while timeout(LOOK, broken.notified()).await.is_err() {
+            let Some(shared) = shared.upgrade() else { return };
+            let generation = shared.standing.borrow().generation;
+            if shared.dial.has_moved().await {
+                tracing::warn!("the sentinels name another master; this node follows them");
+                Link { shared }.broken(generation);
+            }
+        }
         if began.elapsed() < PAUSE_MIN {
             // One that breaks as soon as it is made is not made without an end.
             sleep(pauses.next()).await;

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Redis;
 use super::accounts::account_of;
-use super::changes::script;
+use super::changes::{run_telling, script};
 use crate::chat::Name;
 use crate::store::account::name_key;
-use crate::store::{Account, Invitation, LOGINS_MAX, Result, Secret, SigningKey, StoreError};
+use crate::store::{Account, Invitation, LOGINS_MAX, Result, SIGNING_KEYS, Secret, SigningKey, StoreError};
 
 static ADD: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/login_add.lua")));
 static DELETE: LazyLock<Script> = LazyLock::new(|| script(include_str!("scripts/login_delete.lua")));
@@ -94,7 +94,8 @@ impl Redis {
     async fn put_signing_key(&self, key: &SigningKey, only_first: &[u8]) -> Result<Vec<SigningKey>> {
         let json = json_of(key)?;
         let keys = [self.link.keys().of_all("keys")];
-        let keys: Vec<Vec<u8>> = self.link.run(&SIGNING_KEY, &keys, &[&json, only_first]).await?;
+        let args = [&json[..], only_first, SIGNING_KEYS.as_bytes()];
+        let keys: Vec<Vec<u8>> = run_telling(&self.link, &SIGNING_KEY, keys, &args).await?;
         keys.iter().map(|json| signing_key_of(json)).collect()
     }
 

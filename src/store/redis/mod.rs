@@ -16,6 +16,7 @@
 //! | `{all}:epoch` | which store this is: made with it, gone with it |
 //! | `{all}:rooms` | a sorted set: room ids by the time of their making |
 //! | `{all}:owners` | a sorted set: who holds leases, by the time until which they are held unless renewed |
+//! | `{all}:assured:RUN` | a set: owners who have said which offsets their people saw before this run of Redis; for an hour |
 //! | `{all}:lapsed` | a set: owners whose leases are being ended |
 //! | `{all}:owned:OWNER` | a set: rooms in which this owner may hold leases |
 //! | `{all}:accounts` | a hash: accounts as JSON by their folded names |
@@ -43,6 +44,7 @@ mod changes;
 mod check;
 mod claims;
 mod command;
+mod copies;
 mod copy;
 mod dial;
 mod ear;
@@ -51,6 +53,7 @@ mod gather;
 mod hall;
 mod kept;
 mod keys;
+mod leases;
 mod link;
 mod logins;
 mod meters;
@@ -119,6 +122,8 @@ pub struct Settings {
     pub rooms_max: u64,
     /// How long a request waits for a Redis that is away.
     pub wait: Duration,
+    /// Replicas that must have an entry before it is acknowledged; 0 waits for none.
+    pub replicas_min: u32,
     /// How long the people of a node that was killed count as there, at most.
     pub lease: Duration,
 }
@@ -301,8 +306,8 @@ impl Serving {
         tasks.spawn(ear.listen());
         tasks.spawn(ear::stir(Arc::clone(&hall)));
         tasks.spawn(owner::keep(Arc::clone(&hall), inbox.clone()));
-        tasks.spawn(owner::end_others(Arc::clone(&hall)));
-        tasks.spawn(owner::forget_rooms(Arc::clone(&hall), unnoted));
+        tasks.spawn(leases::end_others(Arc::clone(&hall)));
+        tasks.spawn(leases::forget_rooms(Arc::clone(&hall), unnoted));
         tasks.spawn(upkeep::keep_house(Arc::clone(&hall)));
         let turns = tokio::spawn(Turns::new(Arc::clone(&hall), messages).run());
         Ok(Self {

@@ -1,15 +1,14 @@
-//! This process as an owner of leases: it renews its time, and ends what others left behind.
+//! This process as an owner of leases: it renews its time, by which its people count as there.
 //!
 //! Time is Redis's own. An owner that does not renew its time is condemned by whichever node notices; from then on its
 //! leases count for nothing more than what there is to end, even if it wakes up: it takes another name, and everybody
 //! who is here enters anew. Nobody is condemned because Redis was away: whoever condemns has been connected for longer than
 //! an owner's time, so everybody had the opportunity to renew it.
 
-use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
 use redis::Script;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{sleep, timeout_at};
@@ -17,22 +16,20 @@ use uuid::Uuid;
 
 use super::ear::Order;
 use super::hall::Hall;
+use super::leases;
 use super::link::Link;
-use super::request::{Act, Request};
 use super::turns::Message;
-use crate::chat::{LeaseId, Name, RoomId};
+use crate::chat::RoomId;
 use crate::store::{Result, StoreError};
 
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/renew.lua")));
 static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/note.lua")));
-static CONDEMN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/condemn.lua")));
 
 /// Between two tries to note something.
 const AGAIN: Duration = Duration::from_millis(50);
-/// Rooms in which leases are ended at the same time.
-const ROOMS_AT_ONCE: usize = 16;
-/// How long an owner's leases may take to be ended in one room, until it is tried again later.
-const ENDING_MAX: Duration = Duration::from_secs(5);
+/// How long a node is waited for that has not come back after Redis has, though its time was over meanwhile: as long as the
+/// longest pause between two tries to connect, and a try that fails.
+const LATE_MAX: Duration = Duration::from_secs(4);
 
 /// The name by which leases are held, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,24 +46,27 @@ pub(super) struct Owner {
     process: Arc<str>,
     standing: watch::Sender<Standing>,
     hurry: Notify,
+    /// Whether leases may have been lost by a part of Redis whose restart no connection tells of.
+    is_doubted: AtomicBool,
     /// Rooms in which nobody is any more.
     unnoted: mpsc::UnboundedSender<RoomId>,
 }
 
 /// How an owner's time is divided.
 #[derive(Clone, Copy)]
-struct Rhythm {
+pub(super) struct Rhythm {
     /// How long it is held unless it is renewed.
-    held: Duration,
+    pub(super) held: Duration,
     renew: Duration,
-    look: Duration,
+    /// How often it is looked whose time is over.
+    pub(super) look: Duration,
     /// How much longer others leave it.
-    spare: Duration,
+    pub(super) spare: Duration,
 }
 
 impl Rhythm {
     /// So that from the last sign of life to the end of the leases it takes no longer than `lease`.
-    fn of(lease: Duration) -> Self {
+    pub(super) fn of(lease: Duration) -> Self {
         Self { held: lease * 6 / 10, renew: lease / 5, look: lease / 10, spare: lease / 10 }
     }
 }
@@ -75,7 +75,10 @@ impl Owner {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<RoomId>) {
         let (unnoted, rooms) = mpsc::unbounded_channel();
         let standing = watch::Sender::new(Standing { name: fresh_name(), until: 0, connection: 0 });
-        (Self { process: fresh_name(), standing, hurry: Notify::new(), unnoted }, rooms)
+        (
+            Self { process: fresh_name(), standing, hurry: Notify::new(), is_doubted: AtomicBool::new(false), unnoted },
+            rooms,
+        )
     }
 
     /// What this process is called for as long as it lives.
@@ -102,6 +105,17 @@ impl Owner {
             is_that
         });
         self.hurry.notify_one();
+    }
+
+    /// The leases are to be compared with what Redis has.
+    pub(super) fn doubt(&self) {
+        self.is_doubted.store(true, Ordering::SeqCst);
+        self.hurry.notify_one();
+    }
+
+    /// By what name leases are held now.
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.standing.borrow().name)
     }
 
     /// Whether this is the name now.
@@ -132,6 +146,60 @@ impl Owner {
     }
 }
 
+/// What holds everybody's turns back after Redis has begun anew, by a restart or a failover, until every node has said
+/// which offsets its people have seen. Redis may have lost the last of them; without this, one node could give out again
+/// what another's people know as something else, and those would never be shown what stands there now.
+///
+/// In a Cluster it does nothing: what its servers' runs are called is not known.
+#[derive(Default)]
+struct Barrier {
+    /// What the run of Redis is called that this is about; `None` where nobody knows.
+    run: Option<Arc<str>>,
+    is_assured: bool,
+    began: Option<Instant>,
+}
+
+/// Who has not said yet what its people have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    Nobody,
+    /// Nodes whose time was over when Redis came back; mostly it was away for longer than that.
+    Late,
+    /// Nodes whose time is not over.
+    Alive,
+}
+
+impl Barrier {
+    /// Begins where this is another run than the one that is known.
+    fn meet(&mut self, run: Option<Arc<str>>, hall: &Hall) {
+        if run.is_some() && run != self.run {
+            if self.run.is_some() {
+                hall.begin_era();
+            }
+            *self = Self { run, is_assured: false, began: Some(Instant::now()) };
+        }
+    }
+
+    /// What people here have seen is never given out again, in any room.
+    async fn assure(&mut self, hall: &Hall) -> Result<()> {
+        if self.run.is_some() && !self.is_assured {
+            hall.raise_all().await?;
+            self.is_assured = true;
+        }
+        Ok(())
+    }
+
+    /// Whether turns wait. Who is alive comes or is alive no more; longer than its time nobody is waited for.
+    fn holds(&self, missing: Missing, held: Duration) -> bool {
+        let wait_max = match missing {
+            Missing::Nobody => return false,
+            Missing::Late => LATE_MAX,
+            Missing::Alive => held.max(LATE_MAX),
+        };
+        self.began.is_some_and(|began| began.elapsed() < wait_max)
+    }
+}
+
 fn fresh_name() -> Arc<str> {
     Uuid::new_v4().simple().to_string().into()
 }
@@ -142,19 +210,32 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
     let mut epoch = String::new();
     let mut is_new = true;
     let mut link = hall.link.standing();
+    let mut barrier = Barrier::default();
     loop {
-        let connection = link.borrow_and_update().generation;
-        let renewed = renew(&hall, rhythm, &epoch, is_new).await;
+        let connection = {
+            let standing = link.borrow_and_update();
+            barrier.meet(standing.run.clone(), &hall);
+            standing.generation
+        };
+        let renewed = match barrier.assure(&hall).await {
+            Ok(()) => renew(&hall, rhythm, &epoch, is_new, &barrier).await,
+            Err(cause) => Err(cause),
+        };
         match renewed {
-            Ok((0, until, known)) => {
+            Ok((0, until, known, missing)) => {
                 epoch = known;
+                if barrier.holds(missing, rhythm.held) {
+                    sleep(AGAIN).await;
+                    continue;
+                }
                 let was_new = std::mem::take(&mut is_new);
                 hall.note(None);
                 let before = hall.owner.standing.borrow().connection;
                 hall.owner.standing.send_modify(|standing| (standing.until, standing.connection) = (until, connection));
                 // What this Redis was told last it may have lost: a restart, a failover.
-                if before != 0 && before != connection && !was_new {
-                    tokio::spawn(agree(Arc::clone(&hall), turns.clone()));
+                let is_doubted = hall.owner.is_doubted.swap(false, Ordering::SeqCst);
+                if !was_new && (is_doubted || before != 0 && before != connection) {
+                    tokio::spawn(leases::agree(Arc::clone(&hall), turns.clone()));
                 }
                 if was_new {
                     let _ = turns.send(Message::Again);
@@ -198,111 +279,25 @@ pub(super) async fn keep(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>)
     }
 }
 
-/// Brings the leases in Redis to what they are here: those that are missing are taken again, and nobody hears of those
-/// that were not; those that were given back are ended.
-async fn agree(hall: Arc<Hall>, turns: mpsc::UnboundedSender<Message>) {
-    let _ = turns.send(Message::Again);
-    let name = Arc::clone(&hall.owner.standing.borrow().name);
-    let owned = hall.link.keys().of_all(&format!("owned:{name}"));
-    let Ok((rooms,)) = hall.link.read::<(Vec<String>,)>(redis::pipe().cmd("SMEMBERS").arg(&owned)).await else {
-        return;
+async fn renew(
+    hall: &Hall,
+    rhythm: Rhythm,
+    epoch: &str,
+    is_new: bool,
+    barrier: &Barrier,
+) -> Result<(i64, i64, String, Missing)> {
+    let run = barrier.run.as_deref().unwrap_or_default();
+    let keys = ["owners", "epoch", &format!("assured:{run}")].map(|key| hall.link.keys().of_all(key));
+    let flag = |is_so: bool| -> &[u8] { if is_so { b"1" } else { b"0" } };
+    let (name, fresh) = (hall.owner.name(), fresh_name());
+    let held = rhythm.held.as_millis().to_string();
+    let args =
+        [name.as_bytes(), held.as_bytes(), epoch.as_bytes(), fresh.as_bytes(), flag(is_new), flag(!run.is_empty())];
+    let (state, until, epoch, missing): (i64, i64, String, i64) = hall.link.run(&RENEW, &keys, &args).await?;
+    let missing = match missing {
+        0 => Missing::Nobody,
+        1 => Missing::Late,
+        _ => Missing::Alive,
     };
-    for room in rooms.iter().filter_map(|room| room.parse().ok()) {
-        let is_over = |lease: u64| !hall.holds(room, LeaseId(lease));
-        if let Err(cause) = end_in_room(&hall, room, &name, &is_over).await {
-            tracing::debug!(%cause, "leases that Redis may have of old cannot be ended now");
-        }
-    }
-}
-
-async fn renew(hall: &Hall, rhythm: Rhythm, epoch: &str, is_new: bool) -> Result<(i64, i64, String)> {
-    let keys = [hall.link.keys().of_all("owners"), hall.link.keys().of_all("epoch")];
-    let name = Arc::clone(&hall.owner.standing.borrow().name);
-    let (held, fresh) = (rhythm.held.as_millis().to_string(), fresh_name());
-    let is_new: &[u8] = if is_new { b"1" } else { b"0" };
-    let args = [name.as_bytes(), held.as_bytes(), epoch.as_bytes(), fresh.as_bytes(), is_new];
-    let (state, until, _now, epoch): (i64, i64, i64, String) = hall.link.run(&RENEW, &keys, &args).await?;
-    Ok((state, until, epoch))
-}
-
-/// Ends the leases of owners that lapsed, for as long as it is polled.
-pub(super) async fn end_others(hall: Arc<Hall>) {
-    let rhythm = Rhythm::of(hall.settings.lease);
-    let standing = hall.link.standing();
-    loop {
-        sleep(rhythm.look).await;
-        let connected = { standing.borrow().clone() };
-        if !connected.is_up || connected.since.elapsed() < rhythm.held + rhythm.spare {
-            continue;
-        }
-        if let Err(cause) = end_lapsed(&hall, rhythm).await {
-            tracing::debug!(%cause, "the leases of nodes that are gone cannot be ended now");
-        }
-    }
-}
-
-async fn end_lapsed(hall: &Hall, rhythm: Rhythm) -> Result<()> {
-    let keys = [hall.link.keys().of_all("owners"), hall.link.keys().of_all("lapsed")];
-    let spare = rhythm.spare.as_millis().to_string();
-    let lapsed: Vec<String> = hall.link.run(&CONDEMN, &keys, &[spare.as_bytes()]).await?;
-    for owner in lapsed {
-        let owned = hall.link.keys().of_all(&format!("owned:{owner}"));
-        let (rooms,): (Vec<String>,) = hall.link.read(redis::pipe().cmd("SMEMBERS").arg(&owned)).await?;
-        let rooms: Vec<RoomId> = rooms.iter().filter_map(|room| room.parse().ok()).collect();
-        let ends: Vec<_> = rooms.into_iter().map(|room| end_in_room(hall, room, &owner, &|_| true)).collect();
-        let ended: Vec<Result<usize>> =
-            futures_util::stream::iter(ends).buffer_unordered(ROOMS_AT_ONCE).collect().await;
-        let leases = ended.into_iter().sum::<Result<usize>>()?;
-        let lapsed = hall.link.keys().of_all("lapsed");
-        let () = hall.link.read(redis::pipe().atomic().srem(lapsed, &owner).ignore().del(owned).ignore()).await?;
-        if leases > 0 {
-            hall.heard.leases_ended.inc_by(leases as u64);
-            tracing::info!(leases, "ended the presence that a node left behind");
-        }
-    }
-    Ok(())
-}
-
-/// Ends those of an owner's leases in one room that are over, and answers how many.
-async fn end_in_room(hall: &Hall, room: RoomId, owner: &str, is_over: &(dyn Fn(u64) -> bool + Sync)) -> Result<usize> {
-    let people = hall.link.keys().of_room(room).people;
-    let (people,): (HashMap<String, String>,) = hall.link.read(redis::pipe().cmd("HGETALL").arg(people)).await?;
-    let theirs = |lease: &&str| {
-        lease.split_once(':').is_some_and(|(of, number)| of == owner && number.parse().is_ok_and(is_over))
-    };
-    let leases: Vec<(Name, String)> = people
-        .iter()
-        .filter_map(|(name, leases)| Some((name.parse::<Name>().ok()?, leases)))
-        .flat_map(|(name, leases)| leases.split(' ').filter(theirs).map(move |lease| (name.clone(), lease.to_owned())))
-        .collect();
-    if leases.is_empty() {
-        return Ok(0);
-    }
-    let acts = |_: RoomId, _: &str| {
-        leases.iter().map(|(name, lease)| Act::leave(name, lease, hall.locale())).collect::<Vec<_>>()
-    };
-    let request = Request { rooms: &[room], acts: &acts, enters: false, is_joint: false, is_aside: true };
-    let ended = hall.ask(&request, Instant::now() + ENDING_MAX).await;
-    ended.map(|_| leases.len()).map_err(StoreError::Unavailable)
-}
-
-/// Says in which rooms nobody is any more, a few at a time, for as long as it is polled.
-pub(super) async fn forget_rooms(hall: Arc<Hall>, mut rooms: mpsc::UnboundedReceiver<RoomId>) {
-    let mut left = Vec::new();
-    while rooms.recv_many(&mut left, 256).await > 0 {
-        let name = Arc::clone(&hall.owner.standing.borrow().name);
-        let owned = hall.link.keys().of_all(&format!("owned:{name}"));
-        left.retain(|room| !hall.is_here(*room));
-        if !left.is_empty() {
-            let gone: Vec<String> = left.iter().map(RoomId::to_string).collect();
-            // One that stays noted costs a look, should this process be killed.
-            let _: Result<()> = hall.link.read(redis::pipe().srem(owned, gone).ignore()).await;
-        }
-        for room in left.drain(..) {
-            // Somebody may have come in meanwhile, and was noted before this was taken away.
-            if hall.is_here(room) {
-                let _ = hall.owner.note(&hall.link, room).await;
-            }
-        }
-    }
+    Ok((state, until, epoch, missing))
 }

@@ -16,6 +16,8 @@ pub(super) struct Request<'a> {
     pub(super) acts: &'a (dyn Fn(RoomId, &str) -> Vec<Act> + Sync),
     /// Whether somebody enters, which only an owner may do whose time is not over.
     pub(super) enters: bool,
+    /// Whether it is answered only when enough replicas have it.
+    pub(super) is_kept: bool,
     /// Whether nothing may happen where one of the rooms is not there.
     pub(super) is_joint: bool,
     /// Whether it is no lane's turn, and may happen twice.

@@ -18,11 +18,10 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout_at};
 
-use super::command::{Claim, Command, acts_of, appended, refuse, settle};
-use super::hall::Hall;
+use super::command::{Command, acts_of, appended, refuse, settle};
+use super::hall::{Hall, Turned};
 use super::request::{Act, Request};
 use crate::chat::RoomId;
-use crate::store::asked::Asked;
 use crate::store::{Appended, StoreError};
 
 /// Commands that one turn takes: Redis does nothing else meanwhile.
@@ -36,7 +35,7 @@ const OWED_AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 /// What comes through the inbox.
 pub(super) enum Message {
     Command(Command),
-    /// Everybody who is here enters again, under the owner's new name.
+    /// Everybody who is here enters again: under the owner's new name, or as Redis may have lost it.
     Again,
     /// Everything that waits is done, and this is answered then.
     Close(oneshot::Sender<()>),
@@ -65,7 +64,7 @@ struct Joint {
 /// What became of a turn.
 struct Done {
     rooms: Vec<RoomId>,
-    owed: Vec<Claim>,
+    owed: Vec<Command>,
 }
 
 /// The task that gives everybody their turn.
@@ -76,7 +75,7 @@ pub(super) struct Turns {
     joints: HashMap<u64, Joint>,
     joints_made: u64,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
-    owed: Vec<Claim>,
+    owed: Vec<Command>,
     closing: Vec<oneshot::Sender<()>>,
 }
 
@@ -108,8 +107,8 @@ impl Turns {
                 },
                 Some(done) = self.running.next() => self.done(done),
                 _ = ticks.tick(), if !self.owed.is_empty() && self.hall.link.is_up() => {
-                    for claim in std::mem::take(&mut self.owed) {
-                        self.line_up(claim.room, Waiting::Command(Command::Leave(claim), Instant::now()));
+                    for command in std::mem::take(&mut self.owed) {
+                        self.owe_again(command);
                     }
                 }
             }
@@ -139,6 +138,7 @@ impl Turns {
                 self.hall.hold(claim);
                 claim.room
             }
+            Command::Again(claim) => claim.room,
             Command::Leave(claim) => {
                 self.hall.let_go(claim);
                 claim.room
@@ -222,39 +222,50 @@ impl Turns {
 
     fn again(&mut self) {
         for claim in self.hall.held() {
-            let command = Command::Enter { claim, after: None, asked: Asked::new().0 };
-            self.take_in(command, Instant::now());
+            self.take_in(Command::Again(claim), Instant::now());
+        }
+    }
+
+    /// What could not be done is tried again. Who has left meanwhile does not come in again.
+    fn owe_again(&mut self, command: Command) {
+        match &command {
+            Command::Again(claim) if !self.hall.holds(claim.room, claim.lease) => {}
+            Command::Again(claim) | Command::Leave(claim) => {
+                self.line_up(claim.room, Waiting::Command(command, Instant::now()));
+            }
+            Command::Say { .. } | Command::SayAll { .. } | Command::Enter { .. } => {}
         }
     }
 }
 
-/// One turn in one room. Answers the leases that could not be given back.
-async fn in_one_room(hall: &Hall, room: RoomId, mut commands: Vec<(Command, Instant)>) -> Vec<Claim> {
+/// One turn in one room. Answers what is to be tried again.
+async fn in_one_room(hall: &Hall, room: RoomId, mut commands: Vec<(Command, Instant)>) -> Vec<Command> {
+    let mut owed = Vec::new();
     let oldest = commands.iter().map(|(_, at)| *at).min().unwrap_or_else(Instant::now);
     let end = hall.end_of_patience(oldest);
-    if commands.iter().any(|(command, _)| matches!(command, Command::Enter { .. })) {
+    if commands.iter().any(|(command, _)| command.enters()) {
         // Before anything is appended, or it would pass by.
         if !matches!(timeout_at(end.into(), hall.listen(room)).await, Ok(Ok(()))) {
-            let (enters, others): (Vec<_>, Vec<_>) =
-                commands.into_iter().partition(|(command, _)| matches!(command, Command::Enter { .. }));
-            refuse(enters, Some("Redis cannot be reached"));
+            let (enters, others): (Vec<_>, Vec<_>) = commands.into_iter().partition(|(command, _)| command.enters());
+            owed = refuse(enters, Some("Redis cannot be reached"));
             commands = others;
         }
     }
     if commands.is_empty() {
-        return Vec::new();
+        return owed;
     }
-    let enters = commands.iter().any(|(command, _)| matches!(command, Command::Enter { .. }));
+    let enters = commands.iter().any(|(command, _)| command.enters());
+    let is_kept = commands.iter().any(|(command, _)| matches!(command, Command::Say { .. } | Command::SayAll { .. }));
     let acts = |owner: &str| commands.iter().flat_map(|(command, _)| acts_of(command, owner, hall)).collect::<Vec<_>>();
-    let request = Request { rooms: &[room], acts: &|_, owner| acts(owner), enters, is_joint: false, is_aside: false };
+    let request =
+        Request { rooms: &[room], acts: &|_, owner| acts(owner), enters, is_kept, is_joint: false, is_aside: false };
     match hall.ask(&request, end).await {
-        Ok(mut answers) => {
-            let answer = answers.pop().flatten();
-            settle(hall, room, commands, answer);
-            Vec::new()
+        Ok(Turned { mut rooms, is_kept }) => {
+            settle(hall, room, commands, rooms.pop().flatten(), is_kept);
         }
-        Err(cause) => refuse(commands, Some(&cause)),
+        Err(cause) => owed.extend(refuse(commands, Some(&cause))),
     }
+    owed
 }
 
 /// A turn in several rooms at once, of which all happens or nothing.
@@ -262,11 +273,16 @@ async fn in_several_rooms(hall: &Hall, rooms: &[RoomId], command: (Command, Inst
     let end = hall.end_of_patience(command.1);
     let Command::SayAll { drafts, .. } = &command.0 else { return };
     let acts = |room: RoomId| drafts.iter().filter(|draft| draft.room == room).map(Act::say).collect::<Vec<_>>();
-    let request = Request { rooms, acts: &|room, _| acts(room), enters: false, is_joint: true, is_aside: false };
+    let request =
+        Request { rooms, acts: &|room, _| acts(room), enters: false, is_kept: true, is_joint: true, is_aside: false };
     let answers = hall.ask(&request, end).await;
     let Command::SayAll { drafts, mut asked, ticket } = command.0 else { return };
     match answers {
-        Ok(answers) => {
+        Ok(Turned { is_kept: false, .. }) => drop(refuse(
+            vec![(Command::SayAll { drafts, asked, ticket }, command.1)],
+            Some("it was stored, but not by enough replicas yet"),
+        )),
+        Ok(Turned { rooms: answers, .. }) => {
             let mut by_room: HashMap<RoomId, VecDeque<Vec<i64>>> = rooms
                 .iter()
                 .copied()

@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::SingleNodeRoutingInfo;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 
 use crate::store::StoreError;
@@ -100,9 +100,66 @@ impl Wire {
         }
     }
 
+    /// What it consists of. That of one server is asked only whether it lives: it tells by itself when it ends. That of a
+    /// Cluster makes its connections anew without a word, and what was subscribed to by them is gone.
+    pub(super) async fn ends(&mut self) -> RedisResult<Ends> {
+        match self {
+            Self::Single(wire) => {
+                redis::cmd("PING").query_async::<()>(wire).await?;
+                Ok(Ends::default())
+            }
+            Self::Cluster(wire) => {
+                let mut cmd = redis::cmd("CLIENT");
+                cmd.arg("INFO");
+                let every = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+                let Value::Map(answers) = wire.route_command(cmd, every).await? else { return Ok(Ends::default()) };
+                let texts: RedisResult<Vec<String>> = answers
+                    .into_iter()
+                    .map(|(_, answer)| Ok(redis::from_redis_value(answer.extract_error()?)?))
+                    .collect();
+                Ok(Ends::of(&texts?))
+            }
+        }
+    }
+
     /// Whether it goes to a Cluster.
     pub(super) const fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
+    }
+}
+
+/// The connections that a wire to a Cluster consists of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ends {
+    /// Each by its number and its own address.
+    connections: Vec<String>,
+    /// Sharded channels that are listened to by all of them; `None` where a server does not tell (Redis before 7.0.3).
+    channels: Option<usize>,
+}
+
+impl Ends {
+    /// Of what `CLIENT INFO` says on each.
+    fn of(texts: &[String]) -> Self {
+        let get = |text: &str, field: &str| {
+            text.split_ascii_whitespace().find_map(|word| word.strip_prefix(field).map(str::to_owned))
+        };
+        let mut connections: Vec<String> = texts
+            .iter()
+            .map(|text| format!("{} {}", get(text, "id=").unwrap_or_default(), get(text, "addr=").unwrap_or_default()))
+            .collect();
+        connections.sort_unstable();
+        let channels = texts.iter().map(|text| get(text, "ssub=")?.parse::<usize>().ok()).sum();
+        Self { connections, channels }
+    }
+
+    /// Whether they are the same connections.
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        self.connections == other.connections
+    }
+
+    /// Whether they listen to as many channels, or nobody knows.
+    pub(super) fn hear(&self, channels: usize) -> bool {
+        self.channels.is_none_or(|heard| heard >= channels)
     }
 }
 

@@ -329,6 +329,7 @@ fn redis_settings(place: &Place, settings: &Settings) -> redis::Settings {
         queue_max: settings.queue_max,
         rooms_max: settings.rooms_max,
         wait: settings.wait,
+        replicas_min: 0,
         lease: settings.lease,
     }
 }

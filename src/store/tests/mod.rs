@@ -14,6 +14,7 @@ mod nodes;
 mod passing;
 mod presence;
 mod queue;
+mod replicas;
 mod retention;
 mod rooms;
 #[path = "../../../tests/it/support/redis.rs"]

@@ -4,18 +4,22 @@ use tokio::runtime::Runtime;
 
 use super::server::RedisServer;
 use super::*;
-use crate::store::redis::Redis;
+use crate::store::redis::{self, Redis};
 
 /// A node of the house's store, in a runtime of its own.
-struct Node {
-    store: Store,
+pub(super) struct Node {
+    pub(super) store: Store,
     runtime: Option<Runtime>,
 }
 
 impl Node {
-    async fn of(house: &House) -> Self {
+    pub(super) async fn of(house: &House) -> Self {
+        Self::with(house.redis_settings()).await
+    }
+
+    pub(super) async fn with(settings: redis::Settings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let store = runtime.spawn(Redis::open(house.redis_settings(), Mode::Serve)).await.unwrap().unwrap();
+        let store = runtime.spawn(Redis::open(settings, Mode::Serve)).await.unwrap().unwrap();
         Self { store: Store::Redis(store), runtime: Some(runtime) }
     }
 
@@ -24,11 +28,11 @@ impl Node {
         self.runtime.take().unwrap().shutdown_background();
     }
 
-    async fn enter(&self, room: RoomId, who: &str, lease: u64) -> Entered {
+    pub(super) async fn enter(&self, room: RoomId, who: &str, lease: u64) -> Entered {
         settled(self.store.enter(room, name(who), LeaseId(lease), None)).await.unwrap()
     }
 
-    async fn say(&self, room: RoomId, text: &str, id: Option<&str>) -> Result<Appended> {
+    pub(super) async fn say(&self, room: RoomId, text: &str, id: Option<&str>) -> Result<Appended> {
         settled(self.store.append(draft(room, "a", text, id))).await
     }
 }
@@ -47,7 +51,7 @@ async fn house() -> House {
 }
 
 /// A house on a durable Redis of its own; requests wait for it for a second.
-async fn durable_house() -> House {
+pub(super) async fn durable_house() -> House {
     let settings = Settings { wait: Duration::from_secs(1), ..Settings::default() };
     House::on_server(RedisServer::start_durable(), settings).await
 }
@@ -57,7 +61,7 @@ fn kinds(entries: &[Arc<Entry>], kind: Kind) -> usize {
 }
 
 /// Everything of a room that is told until `last`.
-async fn told_to(tail: &mut Tail, room: RoomId, last: u64) -> Vec<u64> {
+pub(super) async fn told_to(tail: &mut Tail, room: RoomId, last: u64) -> Vec<u64> {
     let mut told = Vec::new();
     while told.last().is_none_or(|offset| *offset < last) {
         told.extend(next(tail).await.into_iter().filter_map(|event| match event {

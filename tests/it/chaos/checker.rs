@@ -30,6 +30,8 @@ pub(crate) enum Flaw {
     HeardAgain { client: usize, after: u64, next: u64 },
     /// A client heard something else at this offset than stands in the log.
     Differs { client: usize, offset: u64 },
+    /// Two clients heard different things at the same offset; looked for where a log may have lost what stood there.
+    Contradicted { client: usize, other: usize, offset: u64 },
     /// A client that was there at the end has not heard everything.
     Behind { client: usize, last: u64, end: u64 },
     /// A client was told what nobody should ever be told.
@@ -45,7 +47,7 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     for (room, logs) in &evidence.logs {
         let Some(log) = logs.first() else { continue };
-        flaws.extend(order(room, log));
+        flaws.extend(order(room, log, evidence.may_lose));
         flaws.extend(logs.iter().skip(1).filter_map(|other| difference(room, log, other)));
         flaws.extend(comings_and_goings(room, log));
         let said = evidence.stories.iter().filter(|story| story.room == *room);
@@ -53,16 +55,24 @@ pub(crate) fn check(evidence: &Evidence) -> Vec<Flaw> {
     }
     for story in &evidence.stories {
         let log = evidence.logs.get(&story.room).and_then(|logs| logs.first());
-        flaws.extend(hearing(story, log.map_or(&[][..], |log| log)));
+        flaws.extend(hearing(story, log.map_or(&[][..], |log| log), evidence.may_lose));
         flaws.extend(story.odd.iter().map(|what| Flaw::Odd { client: story.number, what: what.clone() }));
+    }
+    if evidence.may_lose {
+        flaws.extend(contradictions(&evidence.stories));
     }
     flaws.extend(presence(&evidence.truth, &evidence.told));
     flaws.extend(leftovers(&evidence.keys));
     flaws
 }
 
-/// The offsets of a whole log are 1, 2, 3 and so on.
-fn order(room: &str, log: &[Entry]) -> Option<Flaw> {
+/// The offsets of a whole log are 1, 2, 3 and so on; where something may be lost they rise at least.
+fn order(room: &str, log: &[Entry], may_lose: bool) -> Option<Flaw> {
+    if may_lose {
+        let pair = log.windows(2).find(|pair| pair[0].offset >= pair[1].offset)?;
+        let expected = pair[0].offset + 1;
+        return Some(Flaw::LogHole { room: room.to_owned(), expected, found: pair[1].offset });
+    }
     let mut expected = 1..;
     let (entry, expected) = log.iter().zip(&mut expected).find(|(entry, expected)| entry.offset != *expected)?;
     Some(Flaw::LogHole { room: room.to_owned(), expected, found: entry.offset })
@@ -107,7 +117,7 @@ fn messages<'a>(room: &str, log: &[Entry], stories: impl Iterator<Item = &'a Sto
     for story in stories {
         for said in &story.said {
             texts.insert((&*story.person, &*said.id), said.text);
-            if said.acknowledged && !places.contains_key(&(&*story.person, &*said.id)) {
+            if said.acknowledged.is_some() && !places.contains_key(&(&*story.person, &*said.id)) {
                 flaws.push(Flaw::Lost { room: room.to_owned(), id: said.id.clone() });
             }
         }
@@ -124,7 +134,7 @@ fn messages<'a>(room: &str, log: &[Entry], stories: impl Iterator<Item = &'a Sto
 }
 
 /// A client hears each offset once, in order, without a hole that it was not told, and what stands in the log there.
-fn hearing(story: &Story, log: &[Entry]) -> Vec<Flaw> {
+fn hearing(story: &Story, log: &[Entry], may_lose: bool) -> Vec<Flaw> {
     let client = story.number;
     let mut flaws = Vec::new();
     let mut last = (story.start == Start::Beginning).then_some(0);
@@ -138,8 +148,8 @@ fn hearing(story: &Story, log: &[Entry]) -> Vec<Flaw> {
             }
         }
         last = Some(heard.offset);
-        let there = heard.offset.checked_sub(1).and_then(|at| log.get(usize::try_from(at).ok()?));
-        if there.map(Entry::print) != Some(heard.print) {
+        let there = log.binary_search_by_key(&heard.offset, |entry| entry.offset).ok().map(|at| log[at].print());
+        if there != Some(heard.print) && !(may_lose && there.is_none()) {
             flaws.push(Flaw::Differs { client, offset: heard.offset });
         }
     }
@@ -147,6 +157,20 @@ fn hearing(story: &Story, log: &[Entry]) -> Vec<Flaw> {
         && last.unwrap_or(0) < end
     {
         flaws.push(Flaw::Behind { client, last: last.unwrap_or(0), end });
+    }
+    flaws
+}
+
+/// Whoever hears an offset hears the same there.
+fn contradictions(stories: &[Story]) -> Vec<Flaw> {
+    let (mut first, mut flaws) = (HashMap::new(), Vec::new());
+    for story in stories {
+        for heard in &story.heard {
+            let (other, print) = *first.entry((&*story.room, heard.offset)).or_insert((story.number, heard.print));
+            if print != heard.print {
+                flaws.push(Flaw::Contradicted { client: story.number, other, offset: heard.offset });
+            }
+        }
     }
     flaws
 }

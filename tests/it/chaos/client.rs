@@ -275,7 +275,7 @@ impl Chatter {
         let mut story = self.story.lock();
         let id = format!("{}-{}", story.number, story.said.len());
         let text = format!("{id}: {}", "말 ".repeat(1 + self.random.below(30)).trim());
-        story.said.push(Said { id: id.clone(), text: print(&text), acknowledged: false });
+        story.said.push(Said { id: id.clone(), text: print(&text), acknowledged: None });
         self.unacknowledged.push_back(Waiting { id, text, due: Some(Instant::now()) });
     }
 
@@ -320,7 +320,7 @@ impl Chatter {
                 let at = id.rsplit('-').next().and_then(|at| at.parse::<usize>().ok());
                 let mut story = self.story.lock();
                 match at.and_then(|at| story.said.get_mut(at)).filter(|said| said.id == id) {
-                    Some(said) => said.acknowledged = true,
+                    Some(said) => said.acknowledged = Some(Instant::now()),
                     None => story.odd.push(format!("RECEIPT {id}")),
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -76,7 +77,8 @@ pub(crate) enum Start {
 pub(crate) struct Said {
     pub(crate) id: String,
     pub(crate) text: u64,
-    pub(crate) acknowledged: bool,
+    /// When it was acknowledged.
+    pub(crate) acknowledged: Option<Instant>,
 }
 
 /// Something that was heard: its offset, and what stands for the rest.
@@ -141,7 +143,7 @@ impl Story {
 
     /// How many of its messages have not been acknowledged.
     pub(crate) fn unacknowledged(&self) -> usize {
-        self.said.iter().filter(|said| !said.acknowledged).count()
+        self.said.iter().filter(|said| said.acknowledged.is_none()).count()
     }
 }
 
@@ -185,4 +187,7 @@ pub(crate) struct Evidence {
     pub(crate) told: Vec<Told>,
     /// The keys in Redis once everybody had left: the name without the prefix, and whether it expires.
     pub(crate) keys: Vec<(String, bool)>,
+    /// Whether what it stands on may lose what was acknowledged last: then that is counted and is no flaw, and a log may
+    /// have holes where something was heard and lost. Nothing else may be wrong.
+    pub(crate) may_lose: bool,
 }

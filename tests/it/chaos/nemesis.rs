@@ -13,6 +13,10 @@ pub(crate) enum Fault {
     KillRedis,
     /// SIGSTOP and SIGCONT of Redis.
     StopRedis,
+    /// The replica of Redis is cut off, and this many milliseconds later its master is killed; it comes back as a replica.
+    FailOver(u64),
+    /// The same with SIGSTOP and SIGCONT of the master.
+    Depose(u64),
     /// The node's connections to Redis are closed, and new ones as well.
     Cut(usize),
     /// They stay open, and nothing passes.
@@ -31,12 +35,12 @@ pub(crate) enum Fault {
     Hang(usize),
 }
 
-use Fault::{Break, Cut, Delay, Drain, Hang, Kill, KillRedis, Stall, Stop, StopRedis};
+use Fault::{Break, Cut, Delay, Depose, Drain, FailOver, Hang, Kill, KillRedis, Stall, Stop, StopRedis};
 
 impl Fault {
     const fn node(self) -> Option<usize> {
         match self {
-            KillRedis | StopRedis => None,
+            KillRedis | StopRedis | FailOver(_) | Depose(_) => None,
             Cut(node) | Stall(node) | Delay(node) | Kill(node) | Drain(node) | Stop(node) | Break(node)
             | Hang(node) => Some(node),
         }
@@ -46,6 +50,8 @@ impl Fault {
         match self {
             KillRedis => KillRedis,
             StopRedis => StopRedis,
+            FailOver(lag) => FailOver(lag),
+            Depose(lag) => Depose(lag),
             Cut(_) => Cut(node),
             Stall(_) => Stall(node),
             Delay(_) => Delay(node),
@@ -62,6 +68,8 @@ impl Fault {
         match self {
             KillRedis => "redis killed",
             StopRedis => "redis stopped",
+            FailOver(_) => "master killed",
+            Depose(_) => "master stopped and replaced",
             Cut(_) => "node cut from redis",
             Stall(_) => "node's way to redis stalled",
             Delay(_) => "node's way to redis slow",
@@ -77,6 +85,13 @@ impl Fault {
 /// What goes wrong with nodes over a Redis.
 pub(crate) const SHARED: [Fault; 10] =
     [KillRedis, StopRedis, Cut(0), Stall(0), Delay(0), Kill(0), Drain(0), Stop(0), Break(0), Hang(0)];
+/// What goes wrong with nodes over a Cluster.
+pub(crate) const OF_A_CLUSTER: [Fault; 6] = [KillRedis, StopRedis, Kill(0), Drain(0), Stop(0), Break(0)];
+/// What goes wrong with nodes over a master and its replica.
+pub(crate) const FAILOVERS: [Fault; 6] = [FailOver(150), Depose(150), FailOver(0), Kill(0), Stop(0), Break(0)];
+/// Two of these: what kills the master, and what stops it.
+pub(crate) const FAILOVER: [Fault; 2] = [FailOver(150), Break(0)];
+pub(crate) const DEPOSITION: [Fault; 2] = [Depose(150), Break(0)];
 /// What goes wrong with a node over its file.
 pub(crate) const ALONE: [Fault; 5] = [Kill(0), Drain(0), Stop(0), Break(0), Hang(0)];
 
@@ -128,7 +143,7 @@ pub(crate) async fn strike(world: &mut World, step: &Step) -> (Duration, Vec<Str
     let began = Instant::now();
     let (mut away, mut trouble) = (Duration::ZERO, Vec::new());
     for fault in &step.faults {
-        begin(world, *fault);
+        begin(world, *fault).await;
     }
     tokio::time::sleep(step.hold).await;
     let mut faults = step.faults.clone();
@@ -143,9 +158,14 @@ pub(crate) async fn strike(world: &mut World, step: &Step) -> (Duration, Vec<Str
     (away, trouble)
 }
 
-fn begin(world: &mut World, fault: Fault) {
+async fn begin(world: &mut World, fault: Fault) {
     let redis = world.redis.as_mut();
     match fault {
+        FailOver(lag) | Depose(lag) => {
+            let (lag, is_killed) = (Duration::from_millis(lag), matches!(fault, FailOver(_)));
+            let cut = redis.unwrap().pair_mut().part(lag, is_killed).await;
+            world.cuts.push(cut);
+        }
         KillRedis => redis.unwrap().kill(),
         StopRedis => redis.unwrap().stop(),
         Cut(node) => world.nodes[node].link(Mode::Cut),
@@ -163,6 +183,11 @@ async fn heal(world: &mut World, fault: Fault) -> Option<String> {
     match fault {
         KillRedis => world.redis.as_mut().unwrap().restart().await,
         StopRedis => world.redis.as_mut().unwrap().resume(),
+        FailOver(_) | Depose(_) => {
+            let pair = world.redis.as_mut().unwrap().pair_mut();
+            pair.promoted().await;
+            pair.come_back(matches!(fault, FailOver(_))).await;
+        }
         Cut(node) | Stall(node) | Delay(node) => world.nodes[node].link(Mode::Forward),
         Stop(node) => world.nodes[node].resume(),
         Kill(node) => return world.nodes[node].start().await.err(),

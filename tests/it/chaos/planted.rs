@@ -1,6 +1,7 @@
 //! The checker sees what was planted, each kind of it; and sees nothing where nothing is.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::checker::{Flaw, check};
 use super::history::{Entry, Evidence, Heard, Kind, People, Presence, Said, Start, Story, Told, print, truth};
@@ -23,7 +24,7 @@ fn sound() -> Evidence {
         entry(Kind::Quit, "b", "b left", 1, 6),
         entry(Kind::Talk, "a", "three", 1, 7),
     ];
-    let said = |text: &str| Said { id: format!("{text}-id"), text: print(text), acknowledged: true };
+    let said = |text: &str| Said { id: format!("{text}-id"), text: print(text), acknowledged: Some(Instant::now()) };
     let heard = |from: usize, to: usize| -> Vec<Heard> {
         log[from - 1..to].iter().map(|entry| Heard { offset: entry.offset, print: entry.print() }).collect()
     };
@@ -46,6 +47,7 @@ fn sound() -> Evidence {
         truth,
         told: vec![told(0), told(1)],
         keys: keys.map(|(key, expires)| (key.to_owned(), expires)).into(),
+        may_lose: false,
     }
 }
 
@@ -73,14 +75,14 @@ fn where_all_is_well_nothing_is_found() {
 #[test]
 fn an_acknowledged_message_that_is_not_in_the_log_is_found() {
     let flaws = found(|evidence| {
-        evidence.stories[1].said.push(Said { id: "gone".to_owned(), text: 1, acknowledged: true });
+        evidence.stories[1].said.push(Said { id: "gone".to_owned(), text: 1, acknowledged: Some(Instant::now()) });
     });
     assert_eq!(flaws, [Flaw::Lost { room: room(), id: "gone".to_owned() }]);
 }
 
 #[test]
 fn a_message_that_was_never_acknowledged_may_be_missing() {
-    let unheard = Said { id: "unheard".to_owned(), text: 1, acknowledged: false };
+    let unheard = Said { id: "unheard".to_owned(), text: 1, acknowledged: None };
     assert_eq!(found(|evidence| evidence.stories[1].said.push(unheard)), []);
 }
 
@@ -250,4 +252,24 @@ fn the_truth_is_who_is_in_by_one_client_at_least_and_unknown_while_one_has_not_b
     assert_eq!(truth(&rooms, &stories), Some(expected));
     stories[1].presence = Presence::Unsure;
     assert_eq!(truth(&rooms, &stories), None);
+}
+
+/// Offset 5 was heard and lost; what came after it is behind it.
+fn lost(evidence: &mut Evidence) {
+    evidence.may_lose = true;
+    logs(evidence, |log| drop(log.remove(4)));
+}
+
+#[test]
+fn where_something_may_be_lost_it_is_counted_and_a_hole_is_none() {
+    assert_eq!(found(lost), [Flaw::Lost { room: ROOM.to_owned(), id: "hello-id".to_owned() }]);
+}
+
+#[test]
+fn an_offset_that_means_two_things_is_found_even_where_something_may_be_lost() {
+    let flaws = found(|evidence| {
+        lost(evidence);
+        evidence.stories[1].heard[2].print = 1;
+    });
+    assert!(flaws.contains(&Flaw::Contradicted { client: 1, other: 0, offset: 5 }), "{flaws:?}");
 }

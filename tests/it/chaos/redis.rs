@@ -1,9 +1,9 @@
-//! The Redis of a run: a real server with an append-only file, on a Unix socket of its own.
+//! The Redis of a run: a real server with an append-only file, on a Unix socket or a port of its own.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use rustix::process::Signal;
 
@@ -13,15 +13,39 @@ use crate::support::PATIENCE;
 /// A server that keeps what it acknowledged, whatever kills it.
 pub(crate) struct RedisServer {
     folder: PathBuf,
+    /// Its port of this host; `None` for a Unix socket.
+    port: Option<u16>,
+    flags: Vec<String>,
     process: Process,
 }
 
 impl RedisServer {
     pub(crate) async fn start(folder: &Path) -> Self {
-        let folder = folder.to_path_buf();
-        let server = Self { process: spawn(&folder), folder };
+        Self::launch(folder, None, &[]).await
+    }
+
+    /// One of several: on a port, in a folder of its own, with these flags besides.
+    pub(crate) async fn start_at(folder: &Path, port: u16, flags: &[&str]) -> Self {
+        Self::launch(folder, Some(port), flags).await
+    }
+
+    async fn launch(folder: &Path, port: Option<u16>, flags: &[&str]) -> Self {
+        let (folder, flags) = (folder.to_path_buf(), flags.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let server = Self { process: spawn(&folder, port, &flags), folder, port, flags };
         server.answers().await;
         server
+    }
+
+    /// What a command answers.
+    pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut command = redis::Cmd::new();
+        command.arg(words);
+        command.query_async(&mut self.connection().await?).await
+    }
+
+    /// Its port, where it has one.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -34,7 +58,7 @@ impl RedisServer {
 
     /// Starts it again with what it has kept.
     pub(crate) async fn restart(&mut self) {
-        self.process = spawn(&self.folder);
+        self.process = spawn(&self.folder, self.port, &self.flags);
         self.answers().await;
     }
 
@@ -81,7 +105,10 @@ impl RedisServer {
     }
 
     async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let client = redis::Client::open(format!("unix://{}", self.socket().display()))?;
+        let client = redis::Client::open(match self.port {
+            Some(port) => format!("redis://127.0.0.1:{port}"),
+            None => format!("unix://{}", self.socket().display()),
+        })?;
         client.get_multiplexed_async_connection().await
     }
 
@@ -94,27 +121,20 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("redis.sock")
 }
 
-fn spawn(folder: &Path) -> Process {
+fn spawn(folder: &Path, port: Option<u16>, flags: &[String]) -> Process {
     // `always`: with `everysec` an answer may leave before the bytes have left the process, where the disk is slow; what
     // that costs is a matter of Redis and not of what is tested here.
     let fsync = std::env::var("CHAOS_FSYNC").unwrap_or_else(|_| "always".to_owned());
-    let arguments: [&OsStr; 16] = [
-        "--port".as_ref(),
-        "0".as_ref(),
-        "--unixsocket".as_ref(),
-        &socket(folder).into_os_string(),
-        "--dir".as_ref(),
-        folder.as_os_str(),
-        "--logfile".as_ref(),
-        "redis.out".as_ref(),
-        "--save".as_ref(),
-        "".as_ref(),
-        "--appendonly".as_ref(),
-        "yes".as_ref(),
-        "--appendfsync".as_ref(),
-        fsync.as_ref(),
-        "--maxmemory-policy".as_ref(),
-        "noeviction".as_ref(),
-    ];
-    Process::start("redis-server", arguments, &[], &folder.join("redis.err"))
+    let place = match port {
+        Some(port) => ["--port".to_owned(), port.to_string(), "--bind".to_owned(), "127.0.0.1".to_owned()],
+        None => {
+            let socket = socket(folder).display().to_string();
+            ["--port".to_owned(), "0".to_owned(), "--unixsocket".to_owned(), socket]
+        }
+    };
+    let folder_name = folder.display().to_string();
+    let keeping = ["--dir", &folder_name, "--logfile", "redis.out", "--save", "", "--appendonly", "yes"];
+    let rules = ["--appendfsync", &fsync, "--maxmemory-policy", "noeviction"];
+    let arguments = place.into_iter().chain(keeping.into_iter().chain(rules).map(str::to_owned));
+    Process::start("redis-server", arguments.chain(flags.iter().cloned()), &[], &folder.join("redis.err"))
 }

@@ -36,6 +36,7 @@ impl Summary {
         self.connections += round.connections;
         self.agreed_after = self.agreed_after.max(round.agreed_after);
         self.redis_away += round.redis_away;
+        self.lost_after = self.lost_after.max(round.lost_after);
         round.faults.iter().for_each(|(name, count)| *self.faults.entry(name).or_default() += count);
         round.refusals.iter().for_each(|(code, count)| *self.refusals.entry(code.clone()).or_default() += count);
         self.wrong.extend(round.wrong.iter().cloned());
@@ -51,6 +52,9 @@ impl fmt::Display for Summary {
         writeln!(f, "entries in the logs   {}", self.entries)?;
         writeln!(f, "delivered             {}", self.delivered)?;
         writeln!(f, "lost                  {}", self.lost)?;
+        if let Some(window) = self.lost_after {
+            writeln!(f, "lost, acknowledged    {} ms at most after the replica was cut off", window.as_millis())?;
+        }
         writeln!(f, "doubled               {}", self.doubled)?;
         writeln!(f, "gaps told             {}", self.gaps_told)?;
         writeln!(f, "connections           {}", self.connections)?;

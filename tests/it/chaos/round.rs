@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) holds: Holds,
     /// Messages a second of all clients together.
     pub(crate) rate: usize,
+    /// Whether what the nodes stand on may lose what it acknowledged last.
+    pub(crate) may_lose: bool,
 }
 
 /// How long all may take to agree on who is there, once nothing is broken and nobody moves: the lease time, and what
@@ -51,6 +53,9 @@ pub(crate) struct Summary {
     /// The worst of all times to agree on who is there.
     pub(crate) agreed_after: Duration,
     pub(crate) redis_away: Duration,
+    /// By how much what was acknowledged and lost came before the replica was the master at most; `None` where nothing
+    /// was lost: the time from the cut of the replica to the last such acknowledgement.
+    pub(crate) lost_after: Option<Duration>,
     /// What is wrong, each in a line.
     pub(crate) wrong: Vec<String>,
 }
@@ -133,7 +138,7 @@ impl<'a> Round<'a> {
         }
         let (truth, told) = self.gather().await;
         self.go_home().await;
-        let evidence = self.evidence(truth, told).await;
+        let evidence = Evidence { may_lose: shape.may_lose, ..self.evidence(truth, told).await };
         self.judge(&evidence);
         self.summary
     }
@@ -293,11 +298,22 @@ impl<'a> Round<'a> {
         summary.lost = flaws.iter().filter(|flaw| matches!(flaw, Flaw::Lost { .. } | Flaw::Hole { .. })).count() as u64;
         let doubled = |flaw: &&Flaw| matches!(flaw, Flaw::Doubled { .. } | Flaw::HeardAgain { .. });
         summary.doubled = flaws.iter().filter(doubled).count() as u64;
-        summary.wrong.extend(flaws.iter().map(|flaw| format!("{flaw:?}")));
+        for flaw in &flaws {
+            match flaw {
+                Flaw::Lost { id, .. } if evidence.may_lose => {
+                    let cut = lost_after(id, &evidence.stories, &self.world.cuts);
+                    summary.lost_after = summary.lost_after.max(cut);
+                    if cut.is_none() {
+                        summary.wrong.push(format!("{flaw:?} before any failover"));
+                    }
+                }
+                _ => summary.wrong.push(format!("{flaw:?}")),
+            }
+        }
         summary.entries = evidence.logs.values().filter_map(|logs| logs.first()).map(|log| log.len() as u64).sum();
         for story in &evidence.stories {
             summary.said += story.said.len() as u64;
-            summary.acknowledged += story.said.iter().filter(|said| said.acknowledged).count() as u64;
+            summary.acknowledged += story.said.iter().filter(|said| said.acknowledged.is_some()).count() as u64;
             summary.delivered += story.heard.len() as u64;
             summary.gaps_told += story.gaps.len() as u64;
             summary.connections += story.connections;
@@ -306,6 +322,12 @@ impl<'a> Round<'a> {
             }
         }
     }
+}
+
+/// How long after the last cut of the replica before it a message was acknowledged.
+fn lost_after(id: &str, stories: &[Story], cuts: &[Instant]) -> Option<Duration> {
+    let at = stories.iter().flat_map(|story| &story.said).find(|said| said.id == id)?.acknowledged?;
+    cuts.iter().filter_map(|cut| at.checked_duration_since(*cut)).min()
 }
 
 fn everybody_is_there(stories: &[Story], people: &People, _: &[(Told, u64)]) -> bool {

@@ -2,13 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::ask::ask;
+use super::backing::Backing;
 use super::history::{Entry, People, Told};
 use super::process::Process;
 use super::proxy::{Mode, Proxy, Upstream};
@@ -34,7 +35,9 @@ pub(crate) struct Person {
 pub(crate) struct World {
     // Dropped in this order: the nodes end before what they stand on.
     pub(crate) nodes: Vec<Node>,
-    pub(crate) redis: Option<RedisServer>,
+    pub(crate) redis: Option<Backing>,
+    /// Until when the replica had everything that its master acknowledged, at each failover.
+    pub(crate) cuts: Vec<Instant>,
     pub(crate) people: Vec<Person>,
     _folder: TempDir,
 }
@@ -57,20 +60,54 @@ impl World {
     pub(crate) async fn over_redis(nodes: usize, people: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let redis = RedisServer::start(folder.path()).await;
-        let mut world = Self { nodes: Vec::new(), redis: None, people: Vec::new(), _folder: folder };
+        let mut world = Self { nodes: Vec::new(), redis: None, cuts: Vec::new(), people: Vec::new(), _folder: folder };
         for _ in 0..nodes {
             let link = Proxy::start(Some(Upstream::Unix(redis.socket()))).await;
-            world.nodes.push(Node::new(Some(link)).await);
+            let url = format!("redis://{}", link.address);
+            world.nodes.push(Node::new(Some(url), Some(link)).await);
         }
-        world.redis = Some(redis);
+        world.redis = Some(Backing::One(redis));
         world.begin(people).await
+    }
+
+    /// So many nodes over a Cluster. They find its servers by themselves, so there is no proxy between.
+    pub(crate) async fn over_a_cluster(nodes: usize, people: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (backing, url) = Backing::cluster(folder.path()).await;
+        Self::directly_over(backing, &url, folder, nodes, &[]).await.begin(people).await
+    }
+
+    /// So many nodes over a master that a sentinel names, and which acknowledge what so many replicas have.
+    pub(crate) async fn over_a_sentinel(nodes: usize, people: usize, replicas_min: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (backing, url) = Backing::pair(folder.path()).await;
+        let besides = [("redis.replicas_min", replicas_min.to_string())];
+        let besides = if replicas_min > 0 { &besides[..] } else { &[] };
+        Self::directly_over(backing, &url, folder, nodes, besides).await.begin(people).await
+    }
+
+    async fn directly_over(
+        backing: Backing,
+        url: &str,
+        folder: TempDir,
+        nodes: usize,
+        besides: &[(&str, String)],
+    ) -> Self {
+        let mut world =
+            Self { nodes: Vec::new(), redis: Some(backing), cuts: Vec::new(), people: Vec::new(), _folder: folder };
+        for _ in 0..nodes {
+            let mut node = Node::new(Some(url.to_owned()), None).await;
+            besides.iter().for_each(|(key, value)| node.environment.push((variable(key), value.clone())));
+            world.nodes.push(node);
+        }
+        world
     }
 
     /// One node over its own file.
     pub(crate) async fn over_a_file(people: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let nodes = vec![Node::new(None).await];
-        Self { nodes, redis: None, people: Vec::new(), _folder: folder }.begin(people).await
+        let nodes = vec![Node::new(None, None).await];
+        Self { nodes, redis: None, cuts: Vec::new(), people: Vec::new(), _folder: folder }.begin(people).await
     }
 
     async fn begin(mut self, people: usize) -> Self {
@@ -147,11 +184,16 @@ impl World {
     }
 }
 
+/// The variable that stands for a key.
+fn variable(key: &str) -> String {
+    format!("SARANGBANG_{}", key.to_uppercase().replace('.', "__"))
+}
+
 impl Node {
-    async fn new(link: Option<Proxy>) -> Self {
+    async fn new(url: Option<String>, link: Option<Proxy>) -> Self {
         let mut environment = Vec::new();
         let mut set = |key: &str, value: &str| {
-            environment.push((format!("SARANGBANG_{}", key.to_uppercase().replace('.', "__")), value.to_owned()));
+            environment.push((variable(key), value.to_owned()));
         };
         set("locale", "en");
         set("operator.listen", "off");
@@ -165,8 +207,8 @@ impl Node {
         for limit in ["accounts_burst", "rooms_burst", "address_sign_ins_burst"] {
             set(&format!("limits.{limit}"), "100000");
         }
-        if let Some(link) = &link {
-            set("redis.url", &format!("redis://{}", link.address));
+        if let Some(url) = &url {
+            set("redis.url", url);
             set("redis.prefix", PREFIX);
             set("presence.lease_seconds", &LEASE.as_secs().to_string());
         }

@@ -142,6 +142,23 @@ impl RedisServer {
         }
     }
 
+    /// Puts aside what it has on disk at this moment.
+    pub(crate) fn remember(&self) {
+        self.copy("appendonlydir", "remembered");
+    }
+
+    /// Has on disk again what was put aside; for one that was killed. What came later is lost, as after a failover.
+    pub(crate) fn set_back(&self) {
+        self.copy("remembered", "appendonlydir");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let (from, to) = (self.folder.join(from), self.folder.join(to));
+        let _ = std::fs::remove_dir_all(&to);
+        let copied = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+        assert!(copied.success());
+    }
+
     /// SIGSTOP: it answers nothing, and keeps its connections, until it goes on.
     pub(crate) fn stop(&mut self) {
         self.say("STOP");

@@ -1,7 +1,6 @@
 //! Working off what was published: the next entry goes on, a double is dropped, behind a gap the log is read.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use redis::{PushInfo, PushKind, Value};
@@ -10,7 +9,6 @@ use tokio::time::sleep;
 use super::{Ear, TICK};
 use crate::chat::{Entry, History, RoomId};
 use crate::store::redis::hall::Hall;
-use crate::store::redis::request::Request;
 use crate::store::redis::{entries, record};
 use crate::store::{Event, Result, StoreError};
 
@@ -78,9 +76,10 @@ impl Ear {
         if entry.offset < next || self.behind.contains(&entry.room_id) {
             return;
         }
-        heard.next = Some(entry.offset + 1);
-        self.hall.saw(entry.room_id, entry.offset);
-        events.push(Event::Entry(entry));
+        if self.hall.saw_in(Some(self.era), entry.room_id, entry.offset) {
+            heard.next = Some(entry.offset + 1);
+            events.push(Event::Entry(entry));
+        }
     }
 
     /// This node does not keep up: nothing is read from what waits but where it belongs.
@@ -105,7 +104,7 @@ impl Ear {
 
     /// Reads from the log what was missed.
     pub(super) async fn catch_up(&mut self) {
-        let mut rooms = std::mem::take(&mut self.behind);
+        let (mut rooms, era) = (std::mem::take(&mut self.behind), self.hall.era());
         let reads = rooms.iter().copied().filter_map(|room| {
             let next = self.rooms.get(&room)?.next?;
             let hall = Arc::clone(&self.hall);
@@ -118,8 +117,11 @@ impl Ear {
                 Ok((entries, is_all)) => {
                     let events: Vec<Event> = entries.iter().map(|entry| Event::Entry(Arc::clone(entry))).collect();
                     if let (Some(heard), Some(newest)) = (self.rooms.get_mut(&room), entries.last()) {
+                        if !self.hall.saw_in(Some(era), room, newest.offset) {
+                            self.behind.insert(room);
+                            continue;
+                        }
                         heard.next = Some(newest.offset + 1);
-                        self.hall.saw(room, newest.offset);
                     }
                     if !is_all {
                         self.behind.insert(room);
@@ -146,11 +148,7 @@ async fn missed(hall: &Hall, room: RoomId, next: u64) -> Result<(Vec<Arc<Entry>>
     hall.heard.read_again.inc();
     let slice = entries::behind(&hall.link, room, next - 1, usize::MAX, READ_BYTES_MAX).await?;
     if slice.last < next - 1 {
-        tracing::warn!(%room, from = slice.last + 1, to = next - 1, "Redis has lost entries that were acknowledged");
-        let request =
-            Request { rooms: &[room], acts: &|_, _| Vec::new(), enters: false, is_joint: false, is_aside: true };
-        let end = Instant::now() + hall.link.wait_max();
-        hall.ask(&request, end).await.map_err(StoreError::Unavailable)?;
+        hall.raise(room, next - 1).await?;
     }
     let is_all = slice.entries.last().is_none_or(|newest| newest.offset >= slice.last);
     Ok((slice.entries, is_all))

@@ -7,6 +7,7 @@
 //! Invariant: of each room every offset is handed on once, in order; what no log has any more is left out.
 
 mod hear;
+mod line;
 mod news;
 
 use std::collections::{HashMap, HashSet};
@@ -16,22 +17,19 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use redis::PushInfo;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::hall::Hall;
-use super::wire::Wire;
 use crate::chat::{History, RoomId};
 use crate::store::Event;
 
+use self::line::{Connecting, Line, heard, made};
 pub(super) use self::news::stir;
 
 /// Messages that are worked off together.
 const PUSHES_AT_ONCE: usize = 512;
-/// Channels that one command subscribes to.
-const CHANNELS_AT_ONCE: usize = 500;
 /// How often it is looked whether something is to be done besides.
 const TICK: Duration = Duration::from_millis(200);
 /// How often it is looked for changes that nobody hinted at, and whether the connection lives.
@@ -82,13 +80,6 @@ impl Heard {
     }
 }
 
-/// A connection to hear by.
-struct Line {
-    wire: Wire,
-    pushes: mpsc::UnboundedReceiver<PushInfo>,
-}
-
-type Connecting = BoxFuture<'static, redis::RedisResult<Line>>;
 type Subscribed = BoxFuture<'static, (u64, RoomId, bool)>;
 
 /// The task that listens.
@@ -102,6 +93,8 @@ pub(super) struct Ear {
     behind: HashSet<RoomId>,
     line: Option<Line>,
     connections: u64,
+    /// The era of the last one.
+    era: u64,
     connecting: Option<Connecting>,
     subscribing: FuturesUnordered<Subscribed>,
     /// The newest change that was read; `None` while the first look is to come.
@@ -130,6 +123,7 @@ impl Ear {
             behind: HashSet::new(),
             line: None,
             connections: 0,
+            era: 0,
             connecting: None,
             subscribing: FuturesUnordered::new(),
             changes_read: Some(changes_read),
@@ -161,6 +155,9 @@ impl Ear {
                 Some((connection, room, done)) = self.subscribing.next() => self.subscribed(connection, room, done),
                 line = made(&mut self.connecting) => self.connected(line).await,
                 _ = ticks.tick() => self.look().await,
+            }
+            if self.era != self.hall.era() {
+                self.hang_up();
             }
             if !self.behind.is_empty() && self.line.is_some() && self.hall.link.is_up() {
                 self.catch_up().await;
@@ -244,47 +241,6 @@ impl Ear {
         }
     }
 
-    fn hang_up(&mut self) {
-        if self.line.take().is_some() {
-            self.connect(Duration::ZERO);
-        }
-    }
-
-    fn connect(&mut self, pause: Duration) {
-        let hall = Arc::clone(&self.hall);
-        self.connecting = Some(Box::pin(async move {
-            sleep(pause).await;
-            let (sender, pushes) = mpsc::unbounded_channel();
-            let wire = hall.link.connect(Some(sender)).await?;
-            Ok(Line { wire, pushes })
-        }));
-    }
-
-    /// There is a connection again: everything is listened to by it, and what was missed is read.
-    async fn connected(&mut self, line: redis::RedisResult<Line>) {
-        self.connecting = None;
-        let Ok(mut line) = line else { return self.connect(TICK) };
-        let keys = self.hall.link.keys();
-        let mut channels = vec![keys.of_all("changed")];
-        channels.extend(self.follows.then(|| keys.of_all("activity")));
-        channels.extend(self.rooms.keys().map(|room| keys.of_room(*room).news));
-        for some in channels.chunks(CHANNELS_AT_ONCE) {
-            if line.wire.subscribe(some).await.is_err() {
-                return self.connect(TICK);
-            }
-        }
-        self.connections += 1;
-        self.hall.heard.connections.inc();
-        for (room, heard) in &mut self.rooms {
-            heard.is_heard(self.connections);
-            if heard.next.is_some() && heard.history == History::On {
-                self.behind.insert(*room);
-            }
-        }
-        self.changes_hinted = true;
-        self.line = Some(line);
-    }
-
     async fn look(&mut self) {
         self.look_whether_away().await;
         self.stop_hearing().await;
@@ -292,10 +248,13 @@ impl Ear {
             self.looked = Instant::now();
             self.changes_hinted = true;
             if let Some(line) = &self.line {
-                let (mut wire, connection) = (line.wire.clone(), self.connections);
+                let (mut wire, connection, known) = (line.wire.clone(), self.connections, line.ends.clone());
+                let is_heard = |heard: &&Heard| heard.connection == connection && heard.left.is_none();
+                let channels = self.rooms.values().filter(is_heard).count() + 1;
                 self.subscribing.push(Box::pin(async move {
-                    let lives: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut wire).await;
-                    (connection, RoomId::new(Uuid::nil()), lives.is_ok())
+                    let ends = wire.ends().await;
+                    let lives = ends.is_ok_and(|ends| ends.are_those_of(&known) && ends.hear(channels));
+                    (connection, RoomId::new(Uuid::nil()), lives)
                 }));
             }
         }
@@ -345,20 +304,5 @@ impl Ear {
         if !events.is_empty() {
             let _ = self.tail.send(events).await;
         }
-    }
-}
-
-/// The next messages; none ever where there is no connection. 0 is the connection's end.
-async fn heard(line: &mut Option<Line>, pushes: &mut Vec<PushInfo>) -> usize {
-    match line {
-        Some(line) => line.pushes.recv_many(pushes, PUSHES_AT_ONCE).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn made(connecting: &mut Option<Connecting>) -> redis::RedisResult<Line> {
-    match connecting {
-        Some(connecting) => connecting.await,
-        None => std::future::pending().await,
     }
 }

@@ -22,6 +22,7 @@ fn settings(url: &str) -> Settings {
         queue_max: 16,
         rooms_max: 16,
         wait: Duration::from_secs(5),
+        replicas_min: 0,
         lease: Duration::from_secs(10),
     }
 }

@@ -61,6 +61,7 @@ impl RedisServer {
             queue_max: 1_000,
             rooms_max: 3,
             wait: Duration::from_secs(5),
+            replicas_min: 0,
             lease: Duration::from_secs(10),
         };
         Redis::open(settings, Mode::Admin).await.unwrap()

@@ -9,7 +9,8 @@ use crate::store::redis::request::{Act, Answer, Circumstances, Request, TURN};
 async fn copy(server: &RedisServer, room: RoomId, number: &str, process: &str, text: &str) -> Answer {
     let draft = Draft::new(room, name("a"), text, None, 100).unwrap();
     let acts = |_: RoomId, _: &str| vec![Act::say(&draft)];
-    let request = Request { rooms: &[room], acts: &acts, enters: false, is_joint: false, is_aside: false };
+    let request =
+        Request { rooms: &[room], acts: &acts, enters: false, is_kept: false, is_joint: false, is_aside: false };
     let now = Circumstances { number, process, owner: "o", owned_until: 0, keep_entries: 0, publish: "PUBLISH" };
     let (keys, args) = request.write(&Keys::new("test:"), &now, |_| 0);
     let mut invocation = TURN.prepare_invoke();
