@@ -1,0 +1,183 @@
+"""An AWS of this computer: moto, with the few calls added that Terraform makes here and moto does not know.
+
+    python emulated_aws.py PORT-FILE
+
+It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
+policies, EC2 Instance Connect endpoints, ElastiCache user groups, and the Debian images by Debian's own account. They keep
+what they are given, and give it back: what AWS would check of it is not checked.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+
+IMAGES = [
+    {
+        "ami_id": f"ami-0debian12{number:07d}",
+        "name": f"debian-12-{name}-2026{month:02d}01-1",
+        "description": "Debian 12",
+        "owner_id": "136693071363",
+        "architecture": architecture,
+        "public": True,
+        "platform": None,
+        "image_type": "machine",
+        "hypervisor": "xen",
+        "virtualization_type": "hvm",
+        "root_device_type": "ebs",
+        "root_device_name": "/dev/xvda",
+        "sriov": "simple",
+        "creation_date": f"2026-{month:02d}-01T00:00:00.000Z",
+    }
+    for number, (name, architecture, month) in enumerate(
+        [("amd64", "x86_64", 9), ("amd64", "x86_64", 10), ("arm64", "arm64", 9), ("arm64", "arm64", 10)]
+    )
+]
+
+images = tempfile.NamedTemporaryFile("w", suffix=".json", delete=False)
+json.dump(IMAGES, images)
+images.close()
+os.environ["MOTO_AMIS_PATH"] = images.name
+
+from moto.core.responses import ActionResult  # noqa: E402 (moto reads MOTO_AMIS_PATH when it is loaded)
+from moto.ec2.responses import EC2Response  # noqa: E402
+from moto.elasticache.responses import ElastiCacheResponse  # noqa: E402
+from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
+from werkzeug.serving import make_server  # noqa: E402
+from werkzeug.wrappers import Request, Response  # noqa: E402
+
+os.unlink(images.name)
+
+ACCOUNT = "123456789012"
+endpoints = {}
+groups = {}
+policies = {}
+
+
+def tags_of(params):
+    return [
+        {"Key": tag["Key"], "Value": tag["Value"]}
+        for specification in params.get("TagSpecification", params.get("TagSpecifications", []))
+        for tag in specification.get("Tag", specification.get("Tags", []))
+    ]
+
+
+def create_endpoint(self):
+    params = self._get_params()
+    subnet = self.ec2_backend.get_subnet(params["SubnetId"])
+    number = f"eice-{len(endpoints):017x}"
+    endpoints[number] = {
+        "OwnerId": ACCOUNT,
+        "InstanceConnectEndpointId": number,
+        "InstanceConnectEndpointArn": f"arn:aws:ec2:{self.region}:{ACCOUNT}:instance-connect-endpoint/{number}",
+        "State": "create-complete",
+        "DnsName": f"{number}.ec2-instance-connect-endpoint.{self.region}.amazonaws.com",
+        "NetworkInterfaceIds": [],
+        "VpcId": subnet.vpc_id,
+        "SubnetId": subnet.id,
+        "AvailabilityZone": subnet.availability_zone,
+        "SecurityGroupIds": params.get("SecurityGroupId", params.get("SecurityGroupIds", [])),
+        "PreserveClientIp": False,
+        "Tags": tags_of(params),
+    }
+    return ActionResult({"InstanceConnectEndpoint": endpoints[number]})
+
+
+def describe_endpoints(self):
+    wanted = self._get_params().get("InstanceConnectEndpointId", self._get_params().get("InstanceConnectEndpointIds"))
+    found = [endpoint for number, endpoint in endpoints.items() if not wanted or number in wanted]
+    return ActionResult({"InstanceConnectEndpoints": found})
+
+
+def delete_endpoint(self):
+    gone = endpoints.pop(self._get_params()["InstanceConnectEndpointId"])
+    return ActionResult({"InstanceConnectEndpoint": {**gone, "State": "delete-complete"}})
+
+
+def create_group(self):
+    params = self._get_params()
+    number = params["UserGroupId"]
+    groups[number] = {
+        "UserGroupId": number,
+        "Status": "active",
+        "Engine": params["Engine"].lower(),
+        "UserIds": params.get("UserIds", []),
+        "ReplicationGroups": [],
+        "ARN": f"arn:aws:elasticache:{self.region}:{ACCOUNT}:usergroup:{number}",
+    }
+    return ActionResult(groups[number])
+
+
+def describe_groups(self):
+    wanted = self._get_params().get("UserGroupId")
+    return ActionResult({"UserGroups": [group for number, group in groups.items() if wanted in (None, number)]})
+
+
+def delete_group(self):
+    return ActionResult({**groups.pop(self._get_params()["UserGroupId"]), "Status": "deleting"})
+
+
+EC2Response.create_instance_connect_endpoint = create_endpoint
+EC2Response.describe_instance_connect_endpoints = describe_endpoints
+EC2Response.delete_instance_connect_endpoint = delete_endpoint
+ElastiCacheResponse.create_user_group = create_group
+ElastiCacheResponse.describe_user_groups = describe_groups
+ElastiCacheResponse.delete_user_group = delete_group
+
+
+def answer(body, status=200):
+    return Response(json.dumps(body), status, content_type="application/json")
+
+
+def dlm(request, region):
+    """Lifecycle policies, as https://docs.aws.amazon.com/dlm/latest/APIReference/ has them."""
+    if request.path == "/policies" and request.method == "POST":
+        number = f"policy-{len(policies):017x}"
+        told = request.get_json()
+        policies[number] = {
+            "PolicyId": number,
+            "PolicyArn": f"arn:aws:dlm:{region}:{ACCOUNT}:policy/{number}",
+            "Description": told["Description"],
+            "ExecutionRoleArn": told["ExecutionRoleArn"],
+            "State": told["State"],
+            "PolicyDetails": {"PolicyType": "EBS_SNAPSHOT_MANAGEMENT", **told["PolicyDetails"]},
+            "Tags": told.get("Tags", {}),
+        }
+        return answer({"PolicyId": number})
+    number = request.path.rstrip("/").rsplit("/", 1)[-1]
+    if request.path.startswith("/tags/"):
+        number = re.search(r"policy-[0-9a-f]+", request.path)[0]
+        return answer({"Tags": policies[number]["Tags"]})
+    if number not in policies:
+        return Response(
+            json.dumps({"Message": f"{number} not found"}),
+            404,
+            {"x-amzn-ErrorType": "ResourceNotFoundException"},
+            content_type="application/json",
+        )
+    if request.method == "GET":
+        return answer({"Policy": policies[number]})
+    if request.method == "DELETE":
+        del policies[number]
+    else:
+        policies[number].update(request.get_json())
+    return answer({})
+
+
+class Aws:
+    def __init__(self):
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ, start_response):
+        scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/dlm/", environ.get("HTTP_AUTHORIZATION", ""))
+        if scope:
+            return dlm(Request(environ), scope[1])(environ, start_response)
+        return self.moto(environ, start_response)
+
+
+server = make_server("127.0.0.1", 0, Aws(), threaded=True)
+with open(sys.argv[1] + ".new", "w") as file:
+    file.write(str(server.server_port))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+server.serve_forever()
