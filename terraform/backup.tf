@@ -3,7 +3,8 @@
 resource "aws_dlm_lifecycle_policy" "data" {
   count = var.snapshots_kept > 0 ? 1 : 0
 
-  description        = "Daily snapshots of the data of ${var.domain}"
+  # AWS takes letters, digits, spaces, _ and - here, and no dots.
+  description        = "Daily snapshots of the data of ${local.name}"
   execution_role_arn = aws_iam_role.snapshots[0].arn
   state              = "ENABLED"
 

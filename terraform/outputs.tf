@@ -34,10 +34,20 @@ output "instance_connect_endpoint_id" {
   value       = one(aws_ec2_instance_connect_endpoint.ssh[*].id)
 }
 
-output "name_servers_need" {
-  description = "The records that are left to you, or none where Route 53 has them."
+output "addresses" {
+  description = "What the domain has to lead to."
+  value       = concat([aws_eip.host.public_ip], tolist(aws_network_interface.host.ipv6_addresses))
+}
+
+output "records" {
+  description = "The records that are left to you; none where Route 53 has them."
   value = var.route53_zone_id != null ? [] : concat(
     ["${var.domain}. A ${aws_eip.host.public_ip}"],
     [for address in aws_network_interface.host.ipv6_addresses : "${var.domain}. AAAA ${address}"],
   )
+}
+
+output "settings" {
+  description = "Keys of sarangbang.toml that follow from the network."
+  value       = {}
 }

@@ -4,7 +4,7 @@
 
 It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
 policies, EC2 Instance Connect endpoints, ElastiCache user groups, and the Debian images by Debian's own account. They keep
-what they are given, and give it back: what AWS would check of it is not checked.
+what they are given, and give it back: what AWS would check of it is not checked. Two faults of moto are mended.
 """
 
 import json
@@ -41,6 +41,8 @@ images.close()
 os.environ["MOTO_AMIS_PATH"] = images.name
 
 from moto.core.responses import ActionResult  # noqa: E402 (moto reads MOTO_AMIS_PATH when it is loaded)
+from moto.ec2.models.security_groups import SecurityGroupRule  # noqa: E402
+from moto.ec2.models.subnets import Subnet  # noqa: E402
 from moto.ec2.responses import EC2Response  # noqa: E402
 from moto.elasticache.responses import ElastiCacheResponse  # noqa: E402
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
@@ -118,6 +120,21 @@ def delete_group(self):
     return ActionResult({**groups.pop(self._get_params()["UserGroupId"]), "Status": "deleting"})
 
 
+def ipv6_blocks(self):
+    """moto 5.2.5 puts the state of a subnet's IPv6 block one level too deep, and Terraform waits for ever."""
+    return [
+        {**block, "ipv6CidrBlockState": {"state": block["ipv6CidrBlockState"]["State"]}}
+        for block in self.ipv6_cidr_block_associations.values()
+    ]
+
+
+def description(self):
+    """moto 5.2.5 forgets the description of a rule about a security group."""
+    return self.ip_range.get("Description") or (self.source_group or {}).get("Description")
+
+
+Subnet.ipv6_cidr_block_association_set = property(ipv6_blocks)
+SecurityGroupRule.description = property(description)
 EC2Response.create_instance_connect_endpoint = create_endpoint
 EC2Response.describe_instance_connect_endpoints = describe_endpoints
 EC2Response.delete_instance_connect_endpoint = delete_endpoint
