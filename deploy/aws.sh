@@ -177,6 +177,10 @@ destroy() {
     terraform -chdir="$module" state rm -no-color aws_volume_attachment.data aws_ebs_volume.data >>"$folder/destroy.log" 2>&1 || true
   fi
   step "Terraform: taking everything down"
+  if [ "$NODES" -gt 1 ]; then
+    terraform -chdir="$module" apply -no-color -auto-approve -target=aws_lb.main -var deletion_protection=false \
+      -var-file="$folder/deploy.tfvars.json" >>"$folder/destroy.log" 2>&1 || true
+  fi
   terraform -chdir="$module" destroy -no-color -auto-approve -var-file="$folder/deploy.tfvars.json" >>"$folder/destroy.log" 2>&1 ||
     stop "terraform destroy failed: $(grep -m 1 -A 4 Error: "$folder/destroy.log")" "see $folder/destroy.log, and run this again${snapshot:+; the data is in $snapshot}"
   if [ "$NODES" -eq 1 ]; then

@@ -65,10 +65,10 @@ look_at_credentials() {
 }
 
 # What a name leads to, one address a line.
-addresses_of() { getent ahosts "$1" | awk '{print $1}' | sort -u; }
+addresses_of() { { getent ahosts "$1" || true; } | awk '{print $1}' | sort -u; }
 
 # Whether lists of addresses, one a line, have one in common.
-meet() { [ -n "$(comm -12 <(sort -u <<<"$1") <(sort -u <<<"$2") | grep .)" ]; }
+meet() { comm -12 <(sort -u <<<"$1") <(sort -u <<<"$2") | grep -q .; }
 
 # A name that leads to somebody else's host would never get a certificate here, and this would only show at the end.
 look_at_domain() {
@@ -132,6 +132,7 @@ find_binary() {
   # A program for another processor cannot be asked here.
   version=${version:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)}
   [[ $version =~ ^[0-9A-Za-z][0-9A-Za-z._+~-]*$ ]] || stop "VERSION is \"$version\"" "VERSION=1.2.3"
+  # shellcheck disable=SC2034 # for hosts.sh
   sum=$(sha256sum "$binary" | cut -d ' ' -f 1)
   say "Sarangbang $version for $ARCH: $binary"
 }

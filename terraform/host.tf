@@ -46,6 +46,7 @@ resource "aws_network_interface" "host" {
 }
 
 resource "aws_eip" "host" {
+  # checkov:skip=CKV2_AWS_19:It belongs to the interface, and by that to an instance.
   domain = "vpc"
 
   tags = { Name = local.name }

@@ -53,6 +53,7 @@ resource "aws_network_interface" "node" {
 # A node fetches packages and asks the authority by an address of its own: cheaper than NAT gateways, and nobody gets in by
 # it, as the security group lets the load balancer in alone.
 resource "aws_eip" "node" {
+  # checkov:skip=CKV2_AWS_19:It belongs to the interface, and by that to an instance.
   for_each = local.nodes
 
   domain = "vpc"

@@ -48,7 +48,8 @@ resource "aws_elasticache_replication_group" "store" {
   transit_encryption_mode    = "required"
   at_rest_encryption_enabled = true
 
-  # ElastiCache has no append-only file: what both lose together is in no place but a snapshot.
+  # ElastiCache has no append-only file: what both lose together is in no place but a snapshot. It makes a last one before it
+  # goes, and does not go when it cannot.
   snapshot_retention_limit  = var.snapshots_kept
   snapshot_window           = "03:00-04:00"
   maintenance_window        = "sun:04:30-sun:05:30"
@@ -57,9 +58,4 @@ resource "aws_elasticache_replication_group" "store" {
   auto_minor_version_upgrade = true
 
   tags = { Name = local.name }
-
-  lifecycle {
-    # Everything that is kept is in it.
-    prevent_destroy = true
-  }
 }

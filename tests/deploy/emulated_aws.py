@@ -4,7 +4,7 @@
 
 It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
 policies, EC2 Instance Connect endpoints, ElastiCache user groups, and the Debian images by Debian's own account. They keep
-what they are given, and give it back: what AWS would check of it is not checked. Two faults of moto are mended.
+what they are given, and give it back: what AWS would check of it is not checked. Three faults of moto are mended.
 """
 
 import json
@@ -133,6 +133,17 @@ def description(self):
     return self.ip_range.get("Description") or (self.source_group or {}).get("Description")
 
 
+def run_instances(self, before=EC2Response.run_instances):
+    """moto 5.2.5 forgets at the start that an instance is protected from termination."""
+    known = {instance.id for instance in self.ec2_backend.all_instances()}
+    answered = before(self)
+    for instance in self.ec2_backend.all_instances():
+        if instance.id not in known:
+            instance.disable_api_termination = self._get_bool_param("DisableApiTermination", False)
+    return answered
+
+
+EC2Response.run_instances = run_instances
 Subnet.ipv6_cidr_block_association_set = property(ipv6_blocks)
 SecurityGroupRule.description = property(description)
 EC2Response.create_instance_connect_endpoint = create_endpoint
