@@ -57,6 +57,11 @@ resource "aws_eip_association" "host" {
   network_interface_id = aws_network_interface.host.id
 }
 
+# Another processor is another host, from another image; everything else about it can change in place.
+resource "terraform_data" "architecture" {
+  input = var.architecture
+}
+
 resource "aws_instance" "host" {
   # checkov:skip=CKV_AWS_126:Minute by minute figures come from the server's own metrics; AWS's cost extra and know less.
   # checkov:skip=CKV_AWS_135:The types of the Nitro system, which are the only ones that variables.tf tells of, are EBS optimized always; older ones refuse the flag.
@@ -93,7 +98,8 @@ resource "aws_instance" "host" {
 
   lifecycle {
     # A newer image, or a line more in user-data.yaml, must never replace or stop a host: it keeps itself up to date.
-    ignore_changes = [ami, user_data]
+    ignore_changes       = [ami, user_data]
+    replace_triggered_by = [terraform_data.architecture]
   }
 
   # Its first start installs packages.

@@ -68,6 +68,11 @@ resource "aws_eip_association" "node" {
   network_interface_id = aws_network_interface.node[each.key].id
 }
 
+# Another processor is another host, from another image.
+resource "terraform_data" "architecture" {
+  input = var.architecture
+}
+
 # Nothing is kept on a node: everything is in the store.
 resource "aws_instance" "node" {
   # checkov:skip=CKV_AWS_126:Minute by minute figures come from the server's own metrics; AWS's cost extra and know less.
@@ -104,7 +109,8 @@ resource "aws_instance" "node" {
   tags = { Name = each.key }
 
   lifecycle {
-    ignore_changes = [ami, user_data]
+    ignore_changes       = [ami, user_data]
+    replace_triggered_by = [terraform_data.architecture]
   }
 
   # Its first start installs packages.

@@ -4,9 +4,10 @@
 
 It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
 policies, EC2 Instance Connect endpoints, ElastiCache user groups, and the Debian images by Debian's own account. They keep
-what they are given, and give it back: what AWS would check of it is not checked. Three faults of moto are mended.
+what they are given, and give it back: what AWS would check of it is not checked. Four faults of moto are mended.
 """
 
+import io
 import json
 import os
 import re
@@ -41,6 +42,7 @@ images.close()
 os.environ["MOTO_AMIS_PATH"] = images.name
 
 from moto.core.responses import ActionResult  # noqa: E402 (moto reads MOTO_AMIS_PATH when it is loaded)
+from moto.ec2.models.instances import Instance  # noqa: E402
 from moto.ec2.models.security_groups import SecurityGroupRule  # noqa: E402
 from moto.ec2.models.subnets import Subnet  # noqa: E402
 from moto.ec2.responses import EC2Response  # noqa: E402
@@ -143,6 +145,15 @@ def run_instances(self, before=EC2Response.run_instances):
     return answered
 
 
+def terminate(self, before=Instance.terminate):
+    """moto 5.2.5 leaves the interfaces that outlive an instance attached to it, and refuses to delete them."""
+    answered = before(self)
+    for interface in [held for held in self.nics.values() if not held.delete_on_termination]:
+        self.detach_eni(interface)
+    return answered
+
+
+Instance.terminate = terminate
 EC2Response.run_instances = run_instances
 Subnet.ipv6_cidr_block_association_set = property(ipv6_blocks)
 SecurityGroupRule.description = property(description)
@@ -193,11 +204,37 @@ def dlm(request, region):
     return answer({})
 
 
+asked = set()
+
+
+def note(environ):
+    """Writes down once what is asked for, as IAM calls it: beside the file with the port, in PORT-FILE.actions."""
+    service = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    if not service:
+        return
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    action = re.search(rb"(?:^|&)Action=(\w+)", body)
+    if target:
+        action = target.rsplit(".", 1)[-1]
+    elif action:
+        action = action[1].decode()
+    else:
+        action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].split('/')[1]}"
+    line = f"{({'monitoring': 'cloudwatch'}).get(service[1], service[1])}:{action}"
+    if line not in asked:
+        asked.add(line)
+        with open(sys.argv[1] + ".actions", "a") as file:
+            file.write(line + "\n")
+
+
 class Aws:
     def __init__(self):
         self.moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ, start_response):
+        note(environ)
         scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/dlm/", environ.get("HTTP_AUTHORIZATION", ""))
         if scope:
             return dlm(Request(environ), scope[1])(environ, start_response)
