@@ -9,6 +9,10 @@ open_folder() {
   exec 8>"$folder/lock"
   flock -n 8 || { say "another run for $DOMAIN is at work: waiting for it" && flock 8; }
   module=$root/terraform
+  if [ "$NODES" -gt 1 ] && [ -s "$folder/terraform.tfstate" ] && [ ! -e "$folder/cluster" ]; then
+    stop "$DOMAIN runs on one host, and NODES=$NODES are other hosts with another store" \
+      "back up and make destroy first, then deploy the nodes and \`sarangbang restore\` there: docs/OPERATIONS.md"
+  fi
   if [ "$NODES" -gt 1 ] || [ -e "$folder/cluster" ]; then
     [ "$NODES" -gt 1 ] || NODES=$(cat "$folder/cluster")
     module=$root/terraform/cluster
@@ -146,9 +150,9 @@ apply() {
           "read $folder/plan.log; if it is wanted, REPLACE=yes. Nothing was changed"
       fi
       grep -E '^(Plan:|  # )' "$folder/plan.log" >&2 || true
+      [ "$NODES" -eq 1 ] || echo "$NODES" >"$folder/cluster"
       terraform -chdir="$module" apply -no-color "$folder/plan" >"$folder/apply.log" 2>&1 ||
         stop "terraform apply failed: $(grep -m 1 -A 4 Error: "$folder/apply.log")" "see $folder/apply.log; run this again when the cause is mended: it goes on from here"
-      [ "$NODES" -eq 1 ] || echo "$NODES" >"$folder/cluster"
       ;;
     *) stop "terraform plan failed: $(grep -m 1 -A 8 Error: "$folder/plan.log")" "see $folder/plan.log. Nothing was changed" ;;
   esac
@@ -199,10 +203,16 @@ take_last_snapshot() {
   local hosts state
   step "the last snapshot of $1"
   hosts=$(terraform_output hosts | python3 -c 'import json, sys; print(*[host["instance_id"] for host in json.load(sys.stdin).values()])')
+  # A run before this one may have come that far already.
   # shellcheck disable=SC2086 # ids have no spaces
-  aws ec2 stop-instances --instance-ids $hosts >/dev/null
-  # shellcheck disable=SC2086
-  aws ec2 wait instance-stopped --instance-ids $hosts
+  hosts=$(aws ec2 describe-instances --instance-ids $hosts --filters Name=instance-state-name,Values=pending,running,stopping \
+    --query 'Reservations[].Instances[].InstanceId' --output text || true)
+  if [ -n "$hosts" ]; then
+    # shellcheck disable=SC2086
+    aws ec2 stop-instances --instance-ids $hosts >/dev/null
+    # shellcheck disable=SC2086
+    aws ec2 wait instance-stopped --instance-ids $hosts
+  fi
   snapshot=$(aws ec2 create-snapshot --volume-id "$1" --description "Sarangbang $DOMAIN, the last before destroy" \
     --tag-specifications "ResourceType=snapshot,Tags=[{Key=Application,Value=sarangbang},{Key=Domain,Value=$DOMAIN},{Key=Name,Value=sarangbang-${DOMAIN//./-}-final}]" \
     --query SnapshotId --output text)

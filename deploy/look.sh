@@ -33,7 +33,7 @@ look_at_tools() {
   need ssh-keygen "Debian: openssh-client"
   need python3 "Debian: python3"
   need ansible-playbook "ansible-core 2.17 or newer: pipx install ansible-core"
-  if [ -z "${HOST:-}" ]; then
+  if [ -z "${HOST:-}" ] && [[ $command = up || $command = destroy ]]; then
     need terraform "1.11 or newer: https://developer.hashicorp.com/terraform/install"
     need aws "version 2: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
   fi
@@ -42,7 +42,7 @@ look_at_tools() {
     stop "missing here: ${list%; }" "install what is missing; nothing was changed"
   fi
   # Only version 2 can open the tunnel of an endpoint.
-  if [ -z "${HOST:-}" ] && [ -z "${ADMIN_CIDRS:-}" ] && [[ $(aws --version 2>&1) != aws-cli/2* ]]; then
+  if [ -z "${HOST:-}" ] && [ "$command" = up ] && [ -z "${ADMIN_CIDRS:-}" ] && [[ $(aws --version 2>&1) != aws-cli/2* ]]; then
     stop "SSH by an EC2 Instance Connect endpoint needs version 2 of the AWS command, and this is $(aws --version 2>&1)" \
       "install version 2, or let SSH in from your own address: ADMIN_CIDRS=203.0.113.7/32"
   fi

@@ -19,7 +19,7 @@ resource "aws_iam_instance_profile" "host" {
   role = aws_iam_role.host.name
 }
 
-# Who makes the snapshots. It may snapshot the volumes of this service and delete snapshots that it made.
+# Who makes the snapshots. It may snapshot the volumes of this service and delete snapshots of it.
 resource "aws_iam_role" "snapshots" {
   count = var.snapshots_kept > 0 ? 1 : 0
 
@@ -66,18 +66,17 @@ resource "aws_iam_role_policy" "snapshots" {
         Resource = "arn:${data.aws_partition.current.partition}:ec2:*::snapshot/*"
       },
       {
-        Sid       = "TagsOfNewSnapshots"
-        Effect    = "Allow"
-        Action    = "ec2:CreateTags"
-        Resource  = "arn:${data.aws_partition.current.partition}:ec2:*::snapshot/*"
-        Condition = { StringEquals = { "ec2:CreateAction" = "CreateSnapshot" } }
+        Sid      = "TheirTags"
+        Effect   = "Allow"
+        Action   = "ec2:CreateTags"
+        Resource = "arn:${data.aws_partition.current.partition}:ec2:*::snapshot/*"
       },
       {
         Sid       = "OldSnapshots"
         Effect    = "Allow"
         Action    = "ec2:DeleteSnapshot"
         Resource  = "arn:${data.aws_partition.current.partition}:ec2:*::snapshot/*"
-        Condition = { StringEquals = { "aws:ResourceTag/Domain" = var.domain }, Null = { "aws:ResourceTag/aws:dlm:lifecycle-policy-id" = "false" } }
+        Condition = { StringEquals = { "aws:ResourceTag/Domain" = var.domain } }
       },
     ]
   })

@@ -3,10 +3,11 @@
     python emulated_aws.py PORT-FILE
 
 It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
-policies, EC2 Instance Connect endpoints, ElastiCache user groups, and the Debian images by Debian's own account. They keep
+policies, EC2 Instance Connect endpoints, and the Debian images by Debian's own account. They keep
 what they are given, and give it back: what AWS would check of it is not checked. Four faults of moto are mended.
 """
 
+import copy
 import io
 import json
 import os
@@ -46,7 +47,6 @@ from moto.ec2.models.instances import Instance  # noqa: E402
 from moto.ec2.models.security_groups import SecurityGroupRule  # noqa: E402
 from moto.ec2.models.subnets import Subnet  # noqa: E402
 from moto.ec2.responses import EC2Response  # noqa: E402
-from moto.elasticache.responses import ElastiCacheResponse  # noqa: E402
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 from werkzeug.wrappers import Request, Response  # noqa: E402
@@ -55,7 +55,6 @@ os.unlink(images.name)
 
 ACCOUNT = "123456789012"
 endpoints = {}
-groups = {}
 policies = {}
 
 
@@ -99,29 +98,6 @@ def delete_endpoint(self):
     return ActionResult({"InstanceConnectEndpoint": {**gone, "State": "delete-complete"}})
 
 
-def create_group(self):
-    params = self._get_params()
-    number = params["UserGroupId"]
-    groups[number] = {
-        "UserGroupId": number,
-        "Status": "active",
-        "Engine": params["Engine"].lower(),
-        "UserIds": params.get("UserIds", []),
-        "ReplicationGroups": [],
-        "ARN": f"arn:aws:elasticache:{self.region}:{ACCOUNT}:usergroup:{number}",
-    }
-    return ActionResult(groups[number])
-
-
-def describe_groups(self):
-    wanted = self._get_params().get("UserGroupId")
-    return ActionResult({"UserGroups": [group for number, group in groups.items() if wanted in (None, number)]})
-
-
-def delete_group(self):
-    return ActionResult({**groups.pop(self._get_params()["UserGroupId"]), "Status": "deleting"})
-
-
 def ipv6_blocks(self):
     """moto 5.2.5 puts the state of a subnet's IPv6 block one level too deep, and Terraform waits for ever."""
     return [
@@ -148,8 +124,12 @@ def run_instances(self, before=EC2Response.run_instances):
 def terminate(self, before=Instance.terminate):
     """moto 5.2.5 leaves the interfaces that outlive an instance attached to it, and refuses to delete them."""
     answered = before(self)
-    for interface in [held for held in self.nics.values() if not held.delete_on_termination]:
-        self.detach_eni(interface)
+    for index, interface in list(self.nics.items()):
+        if not interface.delete_on_termination:
+            # What is told of an instance that is gone still looks at its first interface.
+            remembered = copy.copy(interface)
+            self.detach_eni(interface)
+            self.nics[index] = remembered
     return answered
 
 
@@ -160,9 +140,6 @@ SecurityGroupRule.description = property(description)
 EC2Response.create_instance_connect_endpoint = create_endpoint
 EC2Response.describe_instance_connect_endpoints = describe_endpoints
 EC2Response.delete_instance_connect_endpoint = delete_endpoint
-ElastiCacheResponse.create_user_group = create_group
-ElastiCacheResponse.describe_user_groups = describe_groups
-ElastiCacheResponse.delete_user_group = delete_group
 
 
 def answer(body, status=200):
