@@ -4,6 +4,7 @@
 
 # A host that is there already takes the place of Terraform's.
 take_host() {
+  say "to $HOST, which is there already; nothing is asked of AWS"
   ssh_key=${SSH_KEY:-}
   given=$(HOST=$HOST DOMAIN=$DOMAIN python3 -c '
 import json, os
@@ -158,7 +159,7 @@ show_hosts() {
       echo "release   $(basename "$(readlink /opt/sarangbang/current)")  (there are: $(ls /opt/sarangbang/releases | paste -sd " "))"
       echo "service   $(systemctl is-active sarangbang.service), since $(systemctl show -P ActiveEnterTimestamp sarangbang.service)"
       echo "disk      $(df -h --output=avail,pcent /var/lib/sarangbang | tail -n 1 | xargs) (free, used)"
-      sarangbang doctor --config /etc/sarangbang/sarangbang.toml 2>&1 | sed "s/^/doctor    /"'\''' ||
+      cd / && runuser -u sarangbang -- sarangbang doctor --config /etc/sarangbang/sarangbang.toml 2>&1 | sed "s/^/doctor    /"'\''' ||
       stop "$name cannot be asked" "is it on, and does it let SSH in from here?"
   done
   python3 - "$DOMAIN" <<'PY' || stop "https://$DOMAIN/ does not answer as it should" "see the findings of doctor above"
