@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
+.PHONY: help run build page test tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -29,6 +29,8 @@ test: tools page ## Run everything that proves it: Rust, page, real clients, rea
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/clients/run
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/browser/run
 	packaging/inventory --check
+	tests/deploy/lint
+	tests/deploy/run
 
 dist: page ## Build what is given away into target/dist: archives, Debian packages, bills of materials, licences, sums
 	packaging/dist
@@ -49,6 +51,21 @@ lint: ## What must be clean before a commit: format, clippy, types of the page
 
 format: ## Format the Rust code
 	$(CARGO) fmt
+
+# Every other variable of deploy/deploy may stand behind these too; docs/OPERATIONS.md has the table.
+DEPLOY = DOMAIN='$(DOMAIN)' EMAIL='$(EMAIL)' deploy/deploy
+
+deploy: ## Bring it to EC2, or upgrade it there: DOMAIN=chat.example.com EMAIL=me@example.com (or HOST=address)
+	@$(DEPLOY) up
+
+deploy-status: ## What runs there, and whether people get in: DOMAIN=chat.example.com
+	@$(DEPLOY) status
+
+deploy-rollback: ## Back to the release before: DOMAIN=chat.example.com
+	@$(DEPLOY) rollback
+
+destroy: ## Take it all down but for a last snapshot of the data; asks before: DOMAIN=chat.example.com
+	@$(DEPLOY) destroy
 
 fuzz: ## Fuzz the STOMP decoder for ten minutes (SECONDS_MAX=n for another time)
 	cargo fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked

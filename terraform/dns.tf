@@ -1,0 +1,19 @@
+resource "aws_route53_record" "ipv4" {
+  count = var.route53_zone_id == null ? 0 : 1
+
+  zone_id = var.route53_zone_id
+  name    = var.domain
+  type    = "A"
+  ttl     = 300
+  records = [aws_eip.host.public_ip]
+}
+
+resource "aws_route53_record" "ipv6" {
+  count = var.route53_zone_id == null ? 0 : 1
+
+  zone_id = var.route53_zone_id
+  name    = var.domain
+  type    = "AAAA"
+  ttl     = 300
+  records = aws_network_interface.host.ipv6_addresses
+}
