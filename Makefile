@@ -7,6 +7,7 @@ PORT ?= 8080
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 .PHONY: help run build page test tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos
+.PHONY: help run build page test tools check format lint fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -30,6 +31,16 @@ test: tools page ## Run everything that proves it: Rust, page, real clients, rea
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/browser/run
 	tests/deploy/lint
 	tests/deploy/run
+	packaging/inventory --check
+
+dist: page ## Build what is given away into target/dist: archives, Debian packages, bills of materials, licences, sums
+	packaging/dist
+
+test-dist: page ## Install and purge the Debian package in a Debian made for it, and hold it against lintian; then all of target/dist
+	tests/tools dist
+	$(CARGO) build --locked
+	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/dist/run
+	for package in target/dist/*_$$(dpkg --print-architecture).deb; do [ ! -e $$package ] || tests/dist/run $$package || exit 1; done
 
 tools: ## Install what the tests need and is missing (Debian, Ubuntu), or say what is missing
 	tests/tools

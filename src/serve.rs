@@ -1,62 +1,87 @@
 //! The composition root: the one file that sees everything. Opens the store, starts the node and the edge, and ends
-//! them in the opposite order.
+//! them in the opposite order; or hands all of it over to another process.
+
+mod address;
+mod drain;
+mod handover;
+mod listeners;
+mod signals;
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::http::Request;
-use axum_server::Handle;
-use axum_server::accept::Accept;
-use axum_server::service::SendService;
-use hyper::body::Incoming;
-use hyper_util::rt::TokioTimer;
-use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, timeout};
 
+use self::address::{base_url, public_port, reachable_url};
+use self::drain::{DRAIN_MAX, drain};
+use self::handover::{Outcome, hand_over};
+use self::listeners::{Sockets, operate, serve_on};
+use self::signals::{Asked, Signals};
 use crate::auth::{Passwords, Tokens, random_key};
 use crate::config::Config;
-use crate::http::{self, Door, Edge, SetupKey, Ticketed, Tickets};
-use crate::node::{Closing, Node, pump, tell_reach, tell_rooms};
-use crate::ops::{self, Metrics};
-use crate::store::Mode;
+use crate::http::{self, Door, Edge, SetupKey};
+use crate::node::{Node, pump, tell_reach, tell_rooms};
+use crate::ops::{self, Elder, Handed, notify};
 use crate::store::Store;
 use crate::tls::Tls;
 
 /// How often rate limits forget who was quiet.
 const SWEEP: Duration = Duration::from_secs(30);
-/// How often it is told that no connection can be accepted.
-const COMPLAINT: Duration = Duration::from_secs(10);
-/// How long a drain spreads the goodbyes: clients come back one after the other.
-const DRAIN_SPREAD: Duration = Duration::from_secs(2);
-/// How long it then waits for the last of them.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long the end of a handover waits for the process before; it says one word.
+const ELDER_MAX: Duration = Duration::from_secs(10);
+
+/// What a handover stops, and starts again if it does not come about.
+struct Running {
+    config: Arc<Config>,
+    edge: Arc<Edge>,
+    sockets: Sockets,
+    tls: Option<Arc<Tls>>,
+    /// Keeps the certificate fresh.
+    keeping: Option<JoinHandle<()>>,
+}
 
 /// Serves until SIGTERM or SIGINT, then drains: no new sockets, everybody is told to come back, everything that was
-/// acknowledged is on disk.
+/// acknowledged is on disk. On SIGUSR2 it hands over to the program that stands at its own path, if that one can serve.
+/// `prepare` reads the configuration and starts the log.
 ///
 /// # Errors
 /// When the data folder (or Redis) or the address cannot be used; the message says what to do.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(prepare: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<()> {
     // Before anything else: a SIGHUP that nobody waits for would end the process.
-    let mut signals = Signals::new().context("cannot wait for signals")?;
-    let handed = ops::sockets()?;
+    let signals = Signals::new().context("cannot wait for signals")?;
+    let Some((mut elder, handed)) = Elder::find()? else {
+        let config = prepare()?;
+        return serve(config, ops::sockets()?, None, signals).await;
+    };
+    let outcome = async { serve(prepare()?, handed, Some(&mut elder), signals).await }.await;
+    if let Err(cause) = &outcome {
+        elder.failed(&format!("{cause:#}")).await;
+    }
+    outcome
+}
+
+async fn serve(config: Config, handed: Handed, elder: Option<&mut Elder>, mut signals: Signals) -> anyhow::Result<()> {
     let files = ops::raise_file_limit();
-    let store = ops::open_store(&config, Mode::Serve).await?;
-    let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
-    let config = Arc::new(config);
     if handed.redirect.is_some() && !config.is_https() {
         anyhow::bail!("a socket for the redirect to HTTPS was handed over, and there is no HTTPS: see tls.mode");
     }
     let has_redirect = handed.redirect.is_some() || config.tls.redirect_listen.is_some();
+    let mut elder = elder;
+    let (sockets, store) = match &mut elder {
+        Some(elder) => handover::take_over(&config, handed, elder).await?,
+        None => {
+            notify("STATUS=opening the store");
+            let store = ops::open_store(&config, crate::store::Mode::Serve).await?;
+            // Both ports are had before anybody is served at one of them.
+            (Sockets::open(handed, &config)?, store)
+        }
+    };
+    let setup_key = if store.has_admin().await? { None } else { Some(random_key()) };
+    let config = Arc::new(config);
     let tls = Tls::open(&config, &store, has_redirect).await?.map(Arc::new);
     let edge = edge(Arc::clone(&config), store.clone(), setup_key.as_deref(), tls.as_deref()).await?;
     let tail = store.tail().context("the store's news have a reader already")?;
@@ -64,47 +89,70 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
     let reaching = tokio::spawn(tell_reach(Arc::clone(&edge.node)));
 
-    // Both ports are had before anybody is served at one of them.
-    let socket = listener(handed.main, config.listen, "listen")?;
-    let redirect_socket = if tls.is_some() { redirect_listener(handed.redirect, &config)? } else { None };
-    let operator_socket = ops::listen_for_operator(&config)?;
-    let address = socket.local_addr()?;
-    let handle = Handle::new();
+    let address = sockets.address()?;
+    let handle = axum_server::Handle::new();
     let door = Door::new(&config, files, tls.is_some());
     let app = door.tickets(http::router(Arc::clone(&edge)));
     let plain_door = door.beside();
-    let mut operating = match operator_socket {
-        Some(socket) => operate(socket, &edge, &door, tls.as_deref(), files)?,
+    let mut operating = match sockets.operator()? {
+        Some(socket) => operate(socket, &edge, &door, tls.as_deref(), files),
         None => tokio::spawn(std::future::pending()),
     };
+    let main = sockets.main()?;
     let mut serving = match &tls {
-        Some(tls) => serve_on(socket, tls.handshakes(door, &config), handle.clone(), app, &config)?,
-        None => serve_on(socket, door, handle.clone(), app, &config)?,
+        Some(tls) => serve_on(main, tls.handshakes(door, &config), handle.clone(), app, &config),
+        None => serve_on(main, door, handle.clone(), app, &config),
     };
-    let mut redirecting = match (&tls, redirect_socket) {
+    let mut redirecting = match (&tls, sockets.redirect()?) {
         (Some(tls), Some(socket)) => {
             let app =
                 http::redirect(Arc::clone(&tls.certificates), config.domain.clone(), public_port(&config, address));
             let app = plain_door.tickets(app);
-            serve_on(socket, plain_door, handle.clone(), app, &config)?
+            serve_on(socket, plain_door, handle.clone(), app, &config)
         }
         _ => tokio::spawn(std::future::pending()),
     };
-    let keeping = tls.clone().map(|tls| tokio::spawn(tls.keep(Arc::clone(&config), store.clone())));
+    let mut running = Running { config: Arc::clone(&config), edge: Arc::clone(&edge), sockets, tls, keeping: None };
+    running.keep_certificate();
     let sweeping = tokio::spawn(sweep(Arc::clone(&edge)));
-    announce(&edge.config, address, setup_key.as_deref())?;
+    let has_taken_over = elder.is_some();
+    if let Some(elder) = elder
+        && timeout(ELDER_MAX, elder.serving()).await.is_err()
+    {
+        tracing::warn!("the process before does not say that it has gone");
+    }
+    announce(&config, address, setup_key.as_deref(), has_taken_over)?;
+    notify(&format!("READY=1\nSTATUS=serving {}", base_url(&config, address)));
+    let watching = tokio::spawn(watch(store.clone(), has_taken_over));
 
     // Whatever ends by itself ends the process: half a server would take messages and deliver them to nobody, and a
     // supervisor can only start again what has ended.
-    let outcome = tokio::select! {
-        () = signals.stop(tls.as_deref()) => Ok(()),
-        ended = &mut serving => Err(anyhow::anyhow!("the listener has ended by itself: {ended:?}")),
-        ended = &mut redirecting => Err(anyhow::anyhow!("the listener for redirects has ended by itself: {ended:?}")),
-        ended = &mut operating => Err(anyhow::anyhow!("the operator's listener has ended by itself: {ended:?}")),
-        ended = &mut pump => Err(anyhow::anyhow!("the store's news have ended by themselves: {ended:?}")),
+    let (outcome, has_heir) = loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            ended = &mut serving => break (Err(by_itself("the listener has", &ended)), false),
+            ended = &mut redirecting => break (Err(by_itself("the listener for redirects has", &ended)), false),
+            ended = &mut operating => break (Err(by_itself("the operator's listener has", &ended)), false),
+            ended = &mut pump => break (Err(by_itself("the store's news have", &ended)), false),
+        };
+        match asked {
+            Asked::Stop => break (Ok(()), false),
+            Asked::Reload => running.reload(),
+            Asked::HandOver => match hand_over(&mut running, &mut signals).await {
+                Outcome::Done => break (Ok(()), true),
+                Outcome::Kept => notify(&format!("READY=1\nSTATUS=serving {}", base_url(&config, address))),
+                Outcome::Stop => break (Ok(()), false),
+                Outcome::Lost(cause) => break (Err(cause), false),
+            },
+        }
     };
-    tracing::info!("draining: no new connections, clients are told to come back");
-    drain(&edge, &handle).await;
+    if has_heir {
+        // The signs of life are the other one's from here on.
+        watching.abort();
+    } else {
+        notify("STOPPING=1\nSTATUS=draining");
+    }
+    drain(&edge, &handle, has_heir, signals.stop()).await;
     sweeping.abort();
     // Requests that were on their way are answered; their connections end with them.
     if outcome.is_ok() && timeout(DRAIN_MAX, &mut serving).await.is_err() {
@@ -113,7 +161,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     serving.abort();
     redirecting.abort();
     operating.abort();
-    keeping.inspect(JoinHandle::abort);
+    running.keeping.inspect(JoinHandle::abort);
+    watching.abort();
     store.close().await;
     telling.abort();
     reaching.abort();
@@ -122,6 +171,28 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     outcome
+}
+
+fn by_itself(who: &str, ended: &impl std::fmt::Debug) -> anyhow::Error {
+    anyhow::anyhow!("{who} ended by itself: {ended:?}")
+}
+
+impl Running {
+    /// Starts to keep the certificate fresh.
+    fn keep_certificate(&mut self) {
+        let (config, store) = (Arc::clone(&self.config), self.edge.store.clone());
+        self.keeping = self.tls.clone().map(|tls| tokio::spawn(tls.keep(config, store)));
+    }
+
+    /// Looks at the certificate again.
+    fn reload(&self) {
+        ops::notify_reloading();
+        match &self.tls {
+            Some(tls) => tls.reload(),
+            None => tracing::info!("SIGHUP: without HTTPS there is nothing to read again"),
+        }
+        notify("READY=1");
+    }
 }
 
 /// The edge with all that it stands on.
@@ -141,93 +212,14 @@ async fn edge(
     Ok(Arc::new(Edge::new(config, store, tokens, passwords, setup, node, certificates)))
 }
 
-/// Serves what the operator sees: everything that is counted, by whom it is counted. It goes on through a drain.
-fn operate(
-    socket: TcpListener,
-    edge: &Arc<Edge>,
-    door: &Door,
-    tls: Option<&Tls>,
-    files: usize,
-) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-    let mut metrics = Metrics::new();
-    let registry = metrics.registry();
-    edge.node.register(registry);
-    edge.store.register(registry);
-    edge.meters.register(registry);
-    door.register(registry);
-    if let Some(tls) = tls {
-        tls.register(registry);
-    }
-    let (metrics, own_door) = (Arc::new(metrics), Door::of_operator(files));
-    let app = own_door.tickets(http::operator(Arc::clone(edge), move || metrics.render()));
-    serve_on(socket, own_door, Handle::new(), app, &edge.config)
-}
-
-/// Serves on a listener, behind whatever lets its connections in.
-fn serve_on<A>(
-    listener: TcpListener,
-    acceptor: A,
-    handle: Handle<SocketAddr>,
-    app: Tickets<Router>,
-    config: &Config,
-) -> std::io::Result<JoinHandle<std::io::Result<()>>>
-where
-    A: Accept<TcpStream, Ticketed<Router>> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
-    A::Service: SendService<Request<Incoming>> + Send,
-    A::Future: Send,
-{
-    let head_time_max = Duration::from_secs(config.limits.request_seconds_max);
-    let mut server = axum_server::from_tcp(listener)?
-        .acceptor(acceptor)
-        .handle(handle)
-        .first_request_timeout(head_time_max)
-        .accept_error_handler(|address, error| {
-            match address {
-                // Whoever came in is not let in, or has gone: theirs to know.
-                Some(address) => tracing::debug!(%address, %error, "a connection ended on its way in"),
-                None => complain(error),
-            }
-        });
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
-    Ok(tokio::spawn(server.serve(app)))
-}
-
-/// Says that connections cannot be accepted. It is tried twenty times a second, and told every ten seconds.
-fn complain(error: &std::io::Error) {
-    static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut told = TOLD.lock();
-    if told.is_none_or(|told| told.elapsed() > COMPLAINT) {
-        *told = Some(Instant::now());
-        tracing::error!(%error, "no connection can be accepted; see the limit of open files (LimitNOFILE=, ulimit -n)");
-    }
-}
-
-/// The same for the redirect, if there is to be one.
-fn redirect_listener(handed: Option<TcpListener>, config: &Config) -> anyhow::Result<Option<TcpListener>> {
-    let key = "tls.redirect_listen";
-    match (handed, config.tls.redirect_listen) {
-        (None, None) => Ok(None),
-        (None, Some(address)) => ops::listen(address, key).map(Some),
-        (Some(handed), address) => listener(Some(handed), address.unwrap_or(config.listen), key).map(Some),
-    }
-}
-
-/// The socket that was handed over, or a new one where the key says.
-fn listener(handed: Option<TcpListener>, address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    let Some(listener) = handed else { return ops::listen(address, key) };
-    let local = listener.local_addr()?;
-    tracing::info!(address = %local, "listening on a socket that was handed over (LISTEN_FDS), in place of the key {key}");
-    Ok(listener)
-}
-
 /// Says on stdout that it is ready, and on the first start how to make the administrator's account. The line on
-/// stdout is for scripts; it stays the first.
-fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> anyhow::Result<()> {
+/// stdout is for scripts; it stays the first. Who has taken over says nothing there: nobody waits for it.
+fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>, has_taken_over: bool) -> anyhow::Result<()> {
     let url = base_url(config, address);
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "ready {url}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
-    drop(stdout);
+    if !has_taken_over {
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "ready {url}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
+    }
     match &config.redis.url {
         Some(redis) => tracing::info!(%url, %redis, "serving"),
         None => tracing::info!(%url, data = %config.data.display(), "serving"),
@@ -243,30 +235,6 @@ fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>) -> an
     Ok(())
 }
 
-/// Where the service is: by its name where it has one.
-fn base_url(config: &Config, address: SocketAddr) -> String {
-    let scheme = if config.is_https() { "https" } else { "http" };
-    match (config.domain.first(), public_port(config, address)) {
-        (Some(name), 443) if config.is_https() => format!("{scheme}://{name}"),
-        (Some(name), port) if config.is_https() => format!("{scheme}://{name}:{port}"),
-        _ => format!("{scheme}://{address}"),
-    }
-}
-
-/// Where people come by HTTPS: behind a router or a container's port it is not where this process listens.
-fn public_port(config: &Config, address: SocketAddr) -> u16 {
-    if config.tls.public_port == 0 { address.port() } else { config.tls.public_port }
-}
-
-/// The same as a link that opens on this computer.
-fn reachable_url(config: &Config, address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        base_url(config, address).replace(&address.ip().to_string(), "localhost").replace("[localhost]", "localhost")
-    } else {
-        base_url(config, address)
-    }
-}
-
 async fn sweep(edge: Arc<Edge>) {
     let mut ticks = interval(SWEEP);
     loop {
@@ -275,60 +243,14 @@ async fn sweep(edge: Arc<Edge>) {
     }
 }
 
-/// The signals that are listened to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for one to stop. On SIGHUP the certificate is looked at again.
-    async fn stop(&mut self, tls: Option<&Tls>) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => match tls {
-                    Some(tls) => tls.reload(),
-                    None => tracing::info!("SIGHUP: without HTTPS there is nothing to read again"),
-                },
-            }
-        }
-    }
-}
-
-/// Ends every connection with 1012, spread over a moment, and waits until they are gone.
-async fn drain(edge: &Edge, handle: &Handle<SocketAddr>) {
-    edge.draining.store(true, Ordering::Release);
-    handle.graceful_shutdown(Some(DRAIN_SPREAD + DRAIN_MAX));
-    let open = edge.node.connections.all();
-    let (pause, mut left) = (DRAIN_SPREAD / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX), open.len());
-    let mut owed = Duration::ZERO;
-    for connection in open {
-        connection.end(Closing::Draining);
-        left -= 1;
-        // A timer has a millisecond's grain: many connections share one pause. Nobody waits behind the last.
-        owed += pause;
-        if owed >= Duration::from_millis(10) && left > 0 {
-            sleep(owed).await;
-            owed = Duration::ZERO;
-        }
-    }
-    let empty = async {
-        while !edge.node.connections.is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if timeout(DRAIN_MAX, empty).await.is_err() {
-        tracing::warn!(left = edge.node.connections.len(), "some connections did not end in time");
+/// Tells the supervisor that the service lives, where that is waited for: this runtime comes round, and so does the store's
+/// own thread. Whether the disk takes anything is another matter, which a restart would not mend.
+async fn watch(store: Store, has_taken_over: bool) {
+    let Some(time_max) = ops::watchdog(has_taken_over) else { return };
+    let mut ticks = interval(time_max / 3);
+    loop {
+        ticks.tick().await;
+        store.pulse().await;
+        notify("WATCHDOG=1");
     }
 }

@@ -43,6 +43,11 @@ impl Roster {
         gone
     }
 
+    /// Whether the person is there by this lease.
+    pub fn has(&self, name: &Name, lease: LeaseId) -> bool {
+        self.people.get(name).is_some_and(|leases| leases.contains(&lease))
+    }
+
     /// How many people are in the room.
     pub fn count(&self) -> u32 {
         u32::try_from(self.people.len()).unwrap_or(u32::MAX)

@@ -7,14 +7,19 @@
 
 mod anybody;
 mod ask;
+mod backup;
 mod bench;
 mod check;
+mod completions;
 mod doctor;
 mod finding;
+mod handover;
 mod look;
+mod man;
 mod output;
 mod peek;
 mod place;
+mod restore;
 mod room;
 mod serve;
 mod setup;
@@ -34,7 +39,7 @@ use crate::config::ConfigError;
 /// Rooms over STOMP and WebSocket, with accounts, history and its own web page. `sarangbang serve` is all it takes:
 /// it serves http://127.0.0.1:8080 and keeps everything in ./data.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(version = VERSION, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     place: Place,
@@ -42,12 +47,16 @@ pub struct Cli {
     verb: Verb,
 }
 
+/// What `--version` says: version, commit, system.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SARANGBANG_BUILD"), ")");
+
 const EXAMPLES: &str = "\
 Examples:
   sarangbang serve                       serve on this computer
   sarangbang setup                       make the administrator's account
   sarangbang user add alice              make another account
   sarangbang check                       look for what is wrong before starting
+  sarangbang handover                    upgrade in place: the program there now takes over
   sarangbang doctor                      examine the installation: names, certificate, disk, clock
 
 Configuration: defaults < sarangbang.toml < SARANGBANG_* variables < flags.
@@ -64,9 +73,14 @@ enum Verb {
     Room(room::Room),
     Token(token::Token),
     Store(store::StoreVerb),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Handover(handover::Handover),
     Check(check::Check),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -88,9 +102,14 @@ impl Cli {
             Verb::Room(verb) => verb.run(&self.place).await.map(done),
             Verb::Token(verb) => verb.run(&self.place).await.map(done),
             Verb::Store(verb) => verb.run(&self.place).await,
+            Verb::Backup(verb) => verb.run(&self.place).await.map(done),
+            Verb::Restore(verb) => verb.run(&self.place).await.map(done),
+            Verb::Handover(verb) => verb.run(&self.place).await,
             Verb::Check(verb) => verb.run(&self.place).await,
             Verb::Doctor(verb) => verb.run(&self.place).await,
             Verb::Bench(verb) => verb.run(&self.place).await,
+            Verb::Completions(verb) => verb.run().map(done),
+            Verb::Man(verb) => verb.run().map(done),
         }
     }
 }

@@ -115,14 +115,18 @@ async fn list(store: &Store, output: &Output) -> anyhow::Result<()> {
             ]
         };
         let rows: Vec<_> = rooms.iter().map(row).collect();
-        output::table(["ID", "PEOPLE", "ENTRIES", "ACTIVE", "NAME"], &rows)
+        output::table(["ID", "PEOPLE", "OFFSET", "ACTIVE", "NAME"], &rows)
     })
 }
 
 async fn delete(store: &Store, id: RoomId, yes: bool) -> anyhow::Result<()> {
     let room = existing(store, id).await?;
     let question = match room.history {
-        History::On => format!("Delete {:?} with {} entries for ever?", room.name.as_str(), room.last_offset),
+        History::On => format!(
+            "Delete {:?} with everything that was said in it, up to offset {}, for ever?",
+            room.name.as_str(),
+            room.last_offset
+        ),
         History::Off => format!("Delete {:?} for ever?", room.name.as_str()),
     };
     if !yes && !ask::agreed(&question, "--yes")? {

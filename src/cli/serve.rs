@@ -18,7 +18,8 @@ use crate::ops;
 /// What it does can be read at http://127.0.0.1:9464/metrics, for Prometheus (the key `operator.listen`).
 ///
 /// SIGTERM or Ctrl-C ends it: everything acknowledged is on disk then. SIGHUP reads the certificate's files again,
-/// or asks the authority now instead of later, once an hour.
+/// or asks the authority now instead of later, once an hour. SIGUSR2 hands over to the program that stands at the
+/// same path now, without refusing anybody (see `sarangbang handover --help`).
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -41,13 +42,16 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<()> {
-        let config = Config::load(&Sources {
-            listen: self.listen,
-            domain: self.domain,
-            acme_email: self.acme_email,
-            ..place.sources()
-        })?;
-        ops::log::start(&config.log)?;
-        crate::serve::run(config).await
+        crate::serve::run(|| {
+            let config = Config::load(&Sources {
+                listen: self.listen,
+                domain: self.domain,
+                acme_email: self.acme_email,
+                ..place.sources()
+            })?;
+            ops::log::start(&config.log)?;
+            Ok(config)
+        })
+        .await
     }
 }

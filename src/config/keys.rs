@@ -37,6 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     list("allowed_origins", "origins such as https://chat.example.com or http://localhost:5173"),
     list("trusted_proxies", "networks or addresses such as 10.0.0.0/8 or 127.0.0.1"),
     Key { name: "proxy_protocol", accepts: Accepts::Switch },
+    number("drain_seconds", 0, 3_600, "seconds"),
     choice("tls.mode", &["auto", "off", "files", "acme", "self-signed"]),
     text("tls.cert", "the path of a PEM file with the certificate and those between it and the authority"),
     text("tls.key", "the path of a PEM file with the private key, which nobody else may read"),

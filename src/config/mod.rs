@@ -52,6 +52,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections from those networks begin with a PROXY protocol header, which says who the client is.
     pub proxy_protocol: bool,
+    /// Seconds over which those who are connected are sent to the process that takes over; at a stop 5 of them at most.
+    pub drain_seconds: u32,
     /// HTTPS by this process itself.
     pub tls: TlsConfig,
     /// Certificates from an authority.
@@ -252,6 +254,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            drain_seconds: 2,
             tls: TlsConfig {
                 mode: TlsMode::Auto,
                 cert: PathBuf::new(),

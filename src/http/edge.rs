@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use parking_lot::Mutex;
 
 use super::limit::Limiter;
 use super::meters::Meters;
@@ -33,6 +34,10 @@ pub struct Edge {
     pub setup: SetupKey,
     /// Whether the process is on its way out: `/readyz` says so.
     pub draining: AtomicBool,
+    /// Whether another process serves already: whoever still comes in here is sent there.
+    pub succeeded: AtomicBool,
+    /// How many handovers to another process did not come about, and why the last did not, unless one is under way.
+    pub handovers_failed: Mutex<(u64, Option<String>)>,
     /// The queue in front of the password hashing.
     pub(super) turns: Turns,
     /// This process's rooms and connections.
@@ -60,6 +65,8 @@ impl Edge {
             limiter: Limiter::new(&config.limits),
             turns: Turns::new(config.limits.password_hashes_max),
             draining: AtomicBool::new(false),
+            succeeded: AtomicBool::new(false),
+            handovers_failed: Mutex::default(),
             places: Places::new(&config.limits),
             meters: Meters::new(),
             node,

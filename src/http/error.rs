@@ -191,6 +191,9 @@ impl From<StoreError> for Problem {
             StoreError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy")
                 .detail(told)
                 .retry_after(RetryAfter(std::time::Duration::from_secs(1))),
+            StoreError::Elsewhere => Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining")
+                .detail(told)
+                .retry_after(RetryAfter(std::time::Duration::from_secs(1))),
             StoreError::Unavailable(cause) => {
                 // The store says it once, and loudly; an outage needs no line for every request.
                 tracing::debug!(%cause, "the store is not available");

@@ -39,6 +39,17 @@ pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
+/// The same for the operator: which version lives, as which process, and how its last handover went if it is still here
+/// to tell.
+pub(super) async fn alive_as(State(edge): State<Arc<Edge>>) -> String {
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    let failed = match edge.handovers_failed.lock().clone() {
+        (number, Some(cause)) => format!("handover {number} failed: {cause}\n"),
+        (_, None) => String::new(),
+    };
+    format!("ok\nversion {version}\npid {pid}\n{failed}")
+}
+
 /// The process can serve people.
 #[utoipa::path(
     get, path = "/readyz", tag = "server",

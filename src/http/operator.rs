@@ -30,7 +30,7 @@ where
     };
     Router::new()
         .route("/metrics", get(read))
-        .route("/healthz", get(health::alive))
+        .route("/healthz", get(health::alive_as))
         .route("/readyz", get(health::ready))
         .fallback(async |_: Request| (StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n"))
         .layer(map_response(dress))

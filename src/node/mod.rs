@@ -154,6 +154,21 @@ impl Node {
         (Membership { topic, slot, seat, presence: Some(presence) }, pending)
     }
 
+    /// Where a subscription of somebody who was let in begins. In a log that lacks offsets, as after a restored backup, the
+    /// newest so many entries are not where their number would say. Where the store cannot tell, only what is left
+    /// behind the missing ones is asked for.
+    pub async fn beginning(&self, room: RoomId, start: Start, entered: &Entered) -> Start {
+        let Start::History(entries @ 1..) = start else { return start };
+        if entered.missing == 0 {
+            return start;
+        }
+        let live = if entered.announced { entered.last } else { entered.last + 1 };
+        let entries = usize::try_from(entries).unwrap_or(usize::MAX);
+        let page = self.store.newest(room, Some(live), entries).await;
+        let oldest = page.ok().and_then(|page| page.entries.first().map(|entry| entry.offset));
+        oldest.map_or(start, |oldest| Start::After(oldest.saturating_sub(1)))
+    }
+
     /// The store has let the person in: the cursor starts. Answers what the subscriber asked for and the log no
     /// longer has, if there is such: a gap to be told.
     pub fn entered(&self, membership: &Membership, outbox: &Outbox, entered: &Entered, start: Start) -> Option<Gap> {

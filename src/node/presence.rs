@@ -24,8 +24,8 @@ pub(super) struct Presences {
 
 impl Presences {
     /// `grace` is how long somebody whose socket was lost is still there.
-    pub(super) const fn new(store: Store, grace: Duration) -> Self {
-        Self { store, grace, next: AtomicU64::new(1) }
+    pub(super) fn new(store: Store, grace: Duration) -> Self {
+        Self { next: AtomicU64::new(store.first_lease().0), store, grace }
     }
 
     /// Asks for a lease; it is held from now on, and given back even if the answer is no.

@@ -43,7 +43,7 @@ pub async fn open_store(config: &Config, mode: Mode) -> Result<Store, OpenError>
         // It reads the disk, and nothing else goes on yet.
         None => Store::Sqlite(Sqlite::open(&config.data, mode, file_settings(config))?),
     };
-    if mode == Mode::Serve && store.kept(copy::UNFINISHED).await.is_ok_and(|found| found.is_some()) {
+    if mode.serves() && store.kept(copy::UNFINISHED).await.is_ok_and(|found| found.is_some()) {
         store.close().await;
         return Err(OpenError::Unfinished);
     }

@@ -25,17 +25,20 @@ pub fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Listens where the operator reads metrics, if anywhere. Where nobody chose the port, somebody else may have it: that
+/// Listens where the operator reads metrics, if anywhere; on what the process before listened on there, if that is the
+/// address still. Where nobody chose the port, somebody else may have it: that
 /// is told, and no reason not to serve.
 ///
 /// # Errors
 /// When an address that was chosen cannot be had.
-pub fn listen_for_operator(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+pub fn listen_for_operator(config: &Config, handed: Option<TcpListener>) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = config.operator.listen else { return Ok(None) };
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "operator.listen is open to other computers, and whoever comes may read the metrics");
     }
-    match listen(address, "operator.listen") {
+    let is_it = |local: SocketAddr| local == address || (address.port() == 0 && local.ip() == address.ip());
+    let handed = handed.filter(|listener| listener.local_addr().is_ok_and(is_it));
+    match handed.map_or_else(|| listen(address, "operator.listen"), Ok) {
         Ok(listener) => {
             tracing::info!(url = %format!("http://{}/metrics", listener.local_addr()?), "metrics");
             Ok(Some(listener))

@@ -6,15 +6,19 @@
 
 mod data;
 mod files;
+mod heir;
 mod listen;
 pub mod log;
 mod metrics;
+mod notify;
 mod redis;
 mod systemd;
 
 pub use data::{OpenError, new_signing_key, open_store, signing_keys};
 pub use files::raise_file_limit;
+pub use heir::{Elder, Handed, Heir, Said};
 pub use listen::{cannot_listen, listen, listen_for_operator};
 pub use metrics::Metrics;
+pub use notify::{notify, notify_reloading, watchdog};
 pub use redis::FileError;
-pub use systemd::{Handed, sockets};
+pub use systemd::sockets;

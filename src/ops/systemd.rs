@@ -6,14 +6,7 @@ use std::net::TcpListener;
 use anyhow::{Context as _, bail};
 use listenfd::ListenFd;
 
-/// Sockets that were handed over.
-#[derive(Debug, Default)]
-pub struct Handed {
-    /// In place of the key `listen`.
-    pub main: Option<TcpListener>,
-    /// In place of the key `tls.redirect_listen`.
-    pub redirect: Option<TcpListener>,
-}
+use super::heir::Handed;
 
 /// What a socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,8 @@ pub struct Entered {
     pub last: u64,
     /// The oldest offset that is still kept; `last + 1` while there is none.
     pub first: u64,
+    /// Offsets in between that have no entry, as they were lost behind a backup that was restored.
+    pub missing: u64,
     /// Whether an ENTER was appended (at `last`): false when the person was in the room already.
     pub announced: bool,
     /// How many people are in the room now.

@@ -30,6 +30,9 @@ pub enum StoreError {
     /// Too much is waiting to be written.
     #[error("the server is overloaded; try again in a moment")]
     Busy,
+    /// Another process serves from the store now: nothing was stored, and there it can be asked for again.
+    #[error("another process serves here now; come again")]
+    Elsewhere,
     /// The store cannot do it now: the disk is full, the file is gone, the process ends.
     #[error("the store is not available: {0}")]
     Unavailable(String),

@@ -12,6 +12,7 @@
 mod account;
 mod answer;
 mod asked;
+pub mod backup;
 pub mod copy;
 mod doubt;
 mod error;
@@ -25,6 +26,7 @@ mod tail;
 mod tests;
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::sync::oneshot::error::RecvError;
@@ -71,10 +73,20 @@ pub enum Mode {
     /// The server: people enter by it, and it keeps house. On one host it holds the folder's lock, and ends the presence of
     /// whoever held it before.
     Serve,
+    /// The server, in the place of one that has let go of the store a moment ago ([`Store::let_go`]) and still holds its
+    /// people's connections. On one host they count as there for so long, so that who comes back is not seen to leave.
+    Succeed(Duration),
     /// The command line, beside a running server or without one: it reads and administers, and nobody enters.
     Admin,
     /// Whoever examines what is there: reads, makes nothing, and leaves an older file as it is.
     Look,
+}
+
+impl Mode {
+    /// Whether people enter by it.
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::Serve | Self::Succeed(_))
+    }
 }
 
 /// The store. An enum of the backends, not a trait object: the set is closed, and every call says what it costs.
@@ -349,6 +361,48 @@ impl Store {
     /// What is told of them is [`Event::Room`]. A store of one host hears everything anyway.
     pub fn follow_activity(&self, follow: bool) {
         each_backend!(self, s => s.follow_activity(follow));
+    }
+
+    /// The first lease that nobody holds yet: with a store that was handed over, the people of the process before are
+    /// still there by theirs.
+    pub fn first_lease(&self) -> LeaseId {
+        match self {
+            Self::Sqlite(store) => store.first_lease(),
+            // Each process has an owner's name of its own there.
+            Self::Redis(_) => LeaseId(1),
+        }
+    }
+
+    /// Lets go of the store, so that another process may serve from it; everything asked for before is settled when this
+    /// returns. From then on nobody enters, leaves or speaks by this process ([`StoreError::Elsewhere`]); it reads and
+    /// administers as a command line does, and tells what the other one appends to the rooms in which it has somebody. Of
+    /// a store that several nodes share there is nothing to let go.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the writer has ended.
+    pub async fn let_go(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(store) => store.let_go().await,
+            Self::Redis(_) => Ok(()),
+        }
+    }
+
+    /// Takes it back from a process that could not serve from it and has ended. Whoever entered there leaves.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with the cause: somebody else serves from it, or it is of a newer version now.
+    pub async fn take_back(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(store) => store.take_back().await,
+            Self::Redis(_) => Ok(()),
+        }
+    }
+
+    /// Waits until the store's own thread has come round: proof that it lives, whether or not the disk takes anything.
+    pub async fn pulse(&self) {
+        if let Self::Sqlite(store) = self {
+            store.pulse().await;
+        }
     }
 
     /// Whether other nodes may serve from the same store.

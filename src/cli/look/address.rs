@@ -65,7 +65,7 @@ pub(super) fn own_door(config: &Config) -> Peek {
 }
 
 /// "Every address" is none to connect to: the loopback one stands in.
-pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(in crate::cli) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         // Port 443 of every IPv6 address is port 443 of every IPv4 address too, where there is no IPv6 at all.

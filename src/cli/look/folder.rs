@@ -88,7 +88,7 @@ async fn inside(store: &Store, shown: &str, depth: Depth) -> Result<(Vec<Finding
 }
 
 /// The process id of the server that runs on this folder, if one does: it holds the lock on this file.
-pub(super) fn server_of(folder: &Path) -> Option<String> {
+pub(in crate::cli) fn server_of(folder: &Path) -> Option<String> {
     let mut file = File::open(folder.join("serve.lock")).ok()?;
     let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let mut pid = String::new();

@@ -15,12 +15,14 @@ mod running;
 
 use std::time::{Duration, SystemTime};
 
+pub(super) use self::address::reachable;
+pub(super) use self::folder::server_of as holder_of;
 use super::finding::Finding;
 use super::peek::Answer;
 use crate::config::{Config, TlsMode};
 
 /// How long a server may take to answer, the handshake included.
-const ANSWER_WAIT: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// How long a name may take to be looked up.
 const LOOKUP_WAIT: Duration = Duration::from_secs(4);
 

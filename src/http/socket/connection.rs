@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::members::Members;
 use super::reading::Reading;
-use super::waiting::Waiting;
+use super::waiting::{Wait, Waiting};
 use super::{Edge, ending};
 use crate::auth::Claims;
 use crate::chat::Name;
@@ -36,6 +36,8 @@ pub(super) struct Connection {
     /// Who speaks, with the token that was found good last: the same one needs no second signature check.
     pub(super) speaker: Option<Speaker>,
     pub(super) closing: bool,
+    /// Whether the end waits for what was asked before it; nothing more is read then.
+    is_ending: bool,
     reading: Reading,
 }
 
@@ -65,6 +67,7 @@ impl Connection {
             ticket,
             speaker: None,
             closing: false,
+            is_ending: false,
             reading: Reading::default(),
             edge,
             outbox,
@@ -78,7 +81,7 @@ impl Connection {
 
     /// Whether more requests are read now: not while many wait for the disk or for the peer to read its answers.
     pub(super) fn takes_requests(&self) -> bool {
-        self.waiting.len() < self.edge.config.limits.in_flight_max && !self.outbox.is_full()
+        !self.is_ending && self.waiting.len() < self.edge.config.limits.in_flight_max && !self.outbox.is_full()
     }
 
     /// When something is due.
@@ -190,6 +193,11 @@ impl Connection {
         };
         let effects = match ending(closing) {
             Ok(error) => self.session.end(error),
+            // What was asked is answered first: who gets no RECEIPT says it again.
+            Err(close) if !self.waiting.is_empty() => {
+                self.is_ending = true;
+                return self.waiting.push(Wait::Close(close));
+            }
             Err(close) => Effects::from_iter([crate::session::Effect::Close(close)]),
         };
         self.perform(effects).await;

@@ -6,7 +6,7 @@ use super::connection::{Connection, Speaker};
 use super::waiting::{Settled, Wait};
 use crate::auth::{Claims, TokenError};
 use crate::chat::{Draft, Name, RoomId};
-use crate::node::{Gap, Membership, Wish};
+use crate::node::{Gap, Leaving, Membership, Wish};
 use crate::session::{Close, Effect, Effects, Error, Receipt, Refusal, Say, Token};
 use crate::store::StoreError;
 
@@ -69,6 +69,13 @@ impl Connection {
             Settled::Receipt(receipt) => Effects::from_iter([Effect::Send(receipt.frame(self.session.version()))]),
             Settled::Close(close) => Effects::from_iter([Effect::Close(close)]),
             Settled::Said { answer: Ok(_), receipt, .. } => self.receipt_now(receipt),
+            // Neither stored nor acknowledged: where the client comes back to, it says or asks it again.
+            Settled::Said { answer: Err(StoreError::Elsewhere), .. }
+            | Settled::SaidAll { answer: Err(StoreError::Elsewhere), .. }
+            | Settled::Entered { answer: Err(StoreError::Elsewhere), .. } => {
+                self.members.at_end = Leaving::Draining;
+                Effects::from_iter([Effect::Close(Close::Restart)])
+            }
             Settled::Said { answer: Err(error), room, id, receipt } => {
                 let refusal = Refusal { room: Some(room), id, ..refusal_of(&error) };
                 self.session.refuse(&refusal.receipt(receipt))
@@ -79,7 +86,8 @@ impl Connection {
             Settled::SaidAll { answer: Err(error), commit, .. } => {
                 self.session.refuse(&refusal_of(&error).receipt(commit))
             }
-            Settled::Entered { answer: Ok(entered), key, start, receipt, .. } => {
+            Settled::Entered { answer: Ok(entered), key, room, start, receipt } => {
+                let start = self.edge.node.beginning(room, start, &entered).await;
                 let membership = self.members.get(key);
                 let gap = membership.and_then(|held| self.edge.node.entered(held, &self.outbox, &entered, start));
                 let slot = membership.map(Membership::slot).filter(|_| self.outbox.is_idle());
@@ -113,7 +121,7 @@ impl Connection {
     /// Sends the close frame; the loop ends.
     fn close(&mut self, close: Close) {
         if close == Close::Normal {
-            self.members.at_end = crate::node::Leaving::Said;
+            self.members.at_end = Leaving::Said;
         }
         self.closing = true;
         self.outbox.close(close.code(), "");

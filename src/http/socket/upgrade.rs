@@ -1,6 +1,7 @@
 //! The way in: an HTTP request becomes a WebSocket (RFC 6455, section 4.2).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aws_lc_rs::digest;
 use axum::extract::{Request, State};
@@ -42,7 +43,8 @@ pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request:
     }
     let protocol = subprotocol(headers);
     let peer = Peer::of(request.extensions(), headers, &edge.config.trusted_proxies);
-    if edge.is_draining() {
+    // Who came in before another process took over gets a socket, and by that one close 1012: come again, at once.
+    if edge.is_draining() && !edge.succeeded.load(Ordering::Relaxed) {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining")
             .detail("the server is restarting")
             .into_response();

@@ -73,6 +73,16 @@ pub(in crate::store) struct RoomRow {
     pub(in crate::store) entries: u64,
 }
 
+impl RoomRow {
+    /// Offsets of its log that have no entry.
+    pub(in crate::store) fn missing(&self) -> u64 {
+        match self.history {
+            History::On => (self.last + 1).saturating_sub(self.first).saturating_sub(self.entries),
+            History::Off => 0,
+        }
+    }
+}
+
 /// One piece. Times are milliseconds since the Unix epoch; keys are SHA-256 digests of what opens a door.
 #[derive(Clone)]
 pub(in crate::store) enum Item {

@@ -6,14 +6,20 @@
 //! Invariant: a store that was not copied to its end, or is not the same, says so ([`UNFINISHED`]), and nobody serves from it.
 
 mod item;
+mod live;
+mod survey;
 mod tally;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::item::What;
 pub(in crate::store) use self::item::{Item, RoomRow};
+pub(in crate::store) use self::live::copy_live;
+pub(in crate::store) use self::survey::survey;
+pub use self::survey::{KindHeld, RoomHeld, Survey};
 pub use self::tally::Comparison;
 use self::tally::Tally;
+pub(in crate::store) use self::tally::hex;
 use super::sqlite;
 use super::{Result, Secret, Store, StoreError};
 
@@ -160,7 +166,11 @@ async fn walk(
     for room in rooms {
         let (mut after, mut read) = (0, 0);
         loop {
-            let slice = store.read(room.id, after, ITEMS_AT_ONCE, BYTES_AT_ONCE).await?;
+            let slice = match store.read(room.id, after, ITEMS_AT_ONCE, BYTES_AT_ONCE).await {
+                // Deleted since the rooms were listed.
+                Err(StoreError::RoomUnknown) => break,
+                read => read?,
+            };
             let Some(newest) = slice.entries.last() else { break };
             after = newest.offset;
             read += slice.entries.len() as u64;

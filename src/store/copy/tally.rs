@@ -51,16 +51,24 @@ impl Tally {
         let both = self.0.into_iter().zip(other.0);
         both.map(|(from, to)| Comparison { what: from.what, from: from.end(), to: to.end() }).collect()
     }
+
+    /// What was added, kind by kind.
+    pub(super) fn ended(self) -> Vec<(What, (u64, String))> {
+        self.0.into_iter().map(|column| (column.what, column.end())).collect()
+    }
 }
 
 impl Column {
     fn end(self) -> (u64, String) {
-        let sum = self.sum.finish();
-        let hex = sum.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        (self.count, hex)
+        (self.count, hex(self.sum.finish().as_ref()))
     }
+}
+
+/// Bytes in hexadecimal digits.
+pub(in crate::store) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

@@ -106,10 +106,11 @@ pub(super) fn appended(hall: &Hall, room: RoomId, answer: &[i64]) -> Option<Appe
 
 fn entered(hall: &Hall, room: RoomId, answer: &[i64]) -> Result<Entered, StoreError> {
     match *answer {
-        [1, last, first, announced, people, keeps] => {
+        [1, last, first, missing, announced, people, keeps] => {
             let entered = Entered {
                 last: last.cast_unsigned(),
                 first: first.cast_unsigned(),
+                missing: u64::try_from(missing).unwrap_or_default(),
                 announced: announced == 1,
                 user_count: u32::try_from(people).unwrap_or(u32::MAX),
                 history: if keeps == 1 { History::On } else { History::Off },

@@ -161,7 +161,7 @@ impl Redis {
         let kept_news = broadcast::Sender::new(KEPT_NEWS_MAX);
         let meters = Arc::<Meters>::default();
         let serving = match mode {
-            Mode::Serve => Some(Serving::begin(&link, &settings, &meters, kept_news.clone()).await?),
+            Mode::Serve | Mode::Succeed(_) => Some(Serving::begin(&link, &settings, &meters, kept_news.clone()).await?),
             Mode::Admin | Mode::Look => None,
         };
         let queue = Queue::new(settings.queue_max, Arc::clone(&meters));

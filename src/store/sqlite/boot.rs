@@ -15,7 +15,7 @@ use crate::chat::{LeaseId, Locale};
 /// hear it. Only whoever holds the folder's lock may call this.
 pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rusqlite::Result<()> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let claims = claims(&transaction)?;
+    let claims = claims(&transaction, "WHERE room.history")?;
     let (mut rosters, mut passing, mut heads) = (Rosters::default(), Passing::default(), Heads::default());
     for claim in &claims {
         rosters.enter(claim);
@@ -43,11 +43,12 @@ pub(super) fn end_leases(file: &mut Connection, now: i64, locale: Locale) -> rus
     Ok(())
 }
 
-fn claims(file: &Connection) -> rusqlite::Result<Vec<Claim>> {
-    file.prepare(
+/// The leases in the file whose names can be read; `of` says in which rooms, `""` in all.
+pub(super) fn claims(file: &Connection, of: &str) -> rusqlite::Result<Vec<Claim>> {
+    file.prepare(&format!(
         "SELECT room.id, presence.name, presence.lease FROM presence JOIN room ON room.key = presence.room
-         WHERE room.history ORDER BY presence.room, presence.name, presence.lease",
-    )?
+         {of} ORDER BY presence.room, presence.name, presence.lease",
+    ))?
     .query_map([], |r| {
         let lease = LeaseId(r.get::<_, i64>(2)?.cast_unsigned());
         let Some(name) = row::person(r, 1)? else { return Ok(None) };

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Attempt, answered};
+use super::folder::Lock;
 use crate::chat::{Draft, LeaseId, Name, RoomId};
 use crate::store::asked::Asked;
 use crate::store::queue::Ticket;
-use crate::store::{Appended, Entered, Event, StoreError};
+use crate::store::{Appended, Entered, Event, Result, StoreError};
 
 /// What comes through the writer's inbox, in the order in which it takes effect.
 pub(super) enum Message {
@@ -19,7 +20,18 @@ pub(super) enum Message {
         at: Instant,
     },
     Tail(mpsc::Sender<Vec<Event>>),
+    Turn(Turn),
     Close,
+}
+
+/// Something that the writer does itself, behind everything that was asked before it.
+pub(super) enum Turn {
+    /// Says that it has come round.
+    Pulse(oneshot::Sender<()>),
+    /// Lets go of the folder.
+    LetGo(oneshot::Sender<()>),
+    /// Serves again, now that it has the folder's lock.
+    TakeBack(Lock, oneshot::Sender<Result<()>>),
 }
 
 /// Something to be committed. It can be applied again as long as it is not settled: a batch may have to be.

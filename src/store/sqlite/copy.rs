@@ -116,8 +116,8 @@ fn put(file: &Connection, item: &Item, now: i64) -> Attempt<()> {
     match item {
         Item::Room(room) => file
             .prepare_cached(
-                "INSERT INTO room (id, name, created_at, first_offset, last_offset, last_at, history)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO room (id, name, created_at, first_offset, last_offset, last_at, history, missing)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 room.id.as_bytes(),
@@ -126,7 +126,8 @@ fn put(file: &Connection, item: &Item, now: i64) -> Attempt<()> {
                 room.first.cast_signed(),
                 room.last.cast_signed(),
                 room.last_at,
-                room.history == History::On
+                room.history == History::On,
+                room.missing().cast_signed()
             ])?,
         Item::Entry(entry) => {
             let key = key(file, entry.room_id)?;

@@ -51,7 +51,14 @@ fn span(file: &Connection, room: RoomId) -> Attempt<Log> {
     Ok(log(file, room)?.ok_or(StoreError::RoomUnknown)?)
 }
 
-fn behind(file: &Connection, room: RoomId, after: u64, entries_max: usize, bytes_max: usize) -> Attempt<Slice> {
+/// The oldest entries behind an offset.
+pub(super) fn behind(
+    file: &Connection,
+    room: RoomId,
+    after: u64,
+    entries_max: usize,
+    bytes_max: usize,
+) -> Attempt<Slice> {
     let span = span(file, room)?;
     let from = place(span.key, after.min(span.last));
     let sql = "WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3";

@@ -23,7 +23,7 @@ pub enum OpenError {
         pid: String,
     },
     /// The file was written by a later version.
-    #[error("{} has schema version {found}, and this sarangbang knows up to {known}; run the newer one again, or restore a backup that an older one made", .path.display())]
+    #[error("{} has schema version {found}, and this sarangbang knows up to {known}; run the newer one again, or {way_back}", .path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -31,9 +31,21 @@ pub enum OpenError {
         found: i64,
         /// The newest that this binary knows.
         known: i64,
+        /// How an operator gets to a file that this one knows.
+        way_back: String,
+    },
+    /// Its schema is to change, and there is no room for the copy that is kept before.
+    #[error("the store has to change its schema, and {} is kept before that: it takes up to {needed_mib} MiB, and {free_mib} MiB are free; make room there, and start again (nothing was changed)", .path.display())]
+    NoRoom {
+        /// The copy.
+        path: PathBuf,
+        /// What it may take.
+        needed_mib: u64,
+        /// What there is.
+        free_mib: u64,
     },
     /// The file was written by an earlier version, and whoever opens it only looks.
-    #[error("{} has schema version {found}, and this sarangbang makes {known} of it; the next start does, so make a copy before if you might go back", .path.display())]
+    #[error("{} has schema version {found}, and this sarangbang makes {known} of it; the next start does, and keeps a copy of it before", .path.display())]
     Older {
         /// The file.
         path: PathBuf,

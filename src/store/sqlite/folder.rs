@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use super::OpenError;
 
-const DATABASE: &str = "sarangbang.db";
-const LOCK: &str = "serve.lock";
+/// The database file.
+pub(in crate::store) const DATABASE: &str = "sarangbang.db";
+/// The file that a server locks.
+pub(in crate::store) const LOCK: &str = "serve.lock";
 
 /// The command line holds the lock for microseconds while it looks whether a server lives, and a server that is
 /// just stopping gives it back soon; neither should make a start fail.
@@ -18,23 +20,19 @@ const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// A data folder that can be used.
-pub(super) struct Folder {
+pub(in crate::store) struct Folder {
     path: PathBuf,
 }
 
 /// The folder's lock; given back when dropped, and by the operating system when the process dies.
-pub(super) struct Lock {
+pub(in crate::store) struct Lock {
     _held: File,
 }
 
 impl Folder {
     /// Makes the folder and an empty database where they are missing.
     pub(super) fn prepare(path: &Path) -> Result<Self, OpenError> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path).map_err(OpenError::folder(path))?;
+        make(path).map_err(OpenError::folder(path))?;
         let folder = Self { path: path.to_owned() };
         // SQLite gives the files beside it (-wal, -shm) the mode of the database.
         open(&folder.database()).map_err(OpenError::folder(&folder.database()))?;
@@ -42,8 +40,13 @@ impl Folder {
     }
 
     /// The folder as it is.
-    pub(super) fn existing(path: &Path) -> Self {
+    pub(in crate::store) fn existing(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The database file.
@@ -52,7 +55,7 @@ impl Folder {
     }
 
     /// Takes the lock for a server.
-    pub(super) fn lock(&self) -> Result<Lock, OpenError> {
+    pub(in crate::store) fn lock(&self) -> Result<Lock, OpenError> {
         let path = self.path.join(LOCK);
         let failed = || OpenError::folder(&path);
         let mut file = open(&path).map_err(failed())?;
@@ -73,13 +76,23 @@ impl Folder {
     }
 
     /// Whether a server holds the lock now.
-    pub(super) fn is_served(&self) -> bool {
+    pub(in crate::store) fn is_served(&self) -> bool {
         File::open(self.path.join(LOCK))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
+/// Makes a folder, and those it stands in, for nobody but the owner.
+pub(in crate::store) fn make(path: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Opens a file that is made for nobody but the owner where it is missing.
+pub(in crate::store) fn open(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -28,6 +28,8 @@ pub(super) struct Head {
     pub(super) key: i64,
     pub(super) first: u64,
     pub(super) last: u64,
+    /// Offsets in between that have no entry.
+    pub(super) missing: u64,
     /// The time of the newest entry; of a room without any, its own.
     pub(super) last_at: i64,
     /// Whether the row is marked.
@@ -38,7 +40,13 @@ impl Heads {
     /// From where to where the log reaches now.
     pub(super) fn log(&mut self, file: &Connection, room: RoomId) -> rusqlite::Result<Option<Log>> {
         let head = self.head(file, room)?;
-        Ok(head.map(|head| Log { key: head.key, first: head.first, last: head.last, history: History::On }))
+        Ok(head.map(|head| Log {
+            key: head.key,
+            first: head.first,
+            last: head.last,
+            missing: head.missing,
+            history: History::On,
+        }))
     }
 
     /// Takes the room's next offset, for an entry that has to be written in the same transaction. The time of an entry
@@ -55,9 +63,9 @@ impl Heads {
     }
 
     /// What is older is no longer in the log.
-    pub(super) fn begin_at(&mut self, room: RoomId, first: u64) {
+    pub(super) fn begin_at(&mut self, room: RoomId, first: u64, missing: u64) {
         if let Some(head) = self.0.get_mut(&room) {
-            head.first = first;
+            (head.first, head.missing) = (first, missing);
         }
     }
 
@@ -84,7 +92,7 @@ impl Heads {
 }
 
 fn read(file: &Connection, room: RoomId) -> rusqlite::Result<Option<Head>> {
-    file.prepare_cached("SELECT key, first_offset, last_offset, last_at, behind FROM room_now WHERE id = ?1")?
+    file.prepare_cached("SELECT key, first_offset, last_offset, last_at, behind, missing FROM room_now WHERE id = ?1")?
         .query_row([room.as_bytes()], |r| {
             Ok(Head {
                 key: r.get(0)?,
@@ -92,6 +100,7 @@ fn read(file: &Connection, room: RoomId) -> rusqlite::Result<Option<Head>> {
                 last: row::number(r, 2)?,
                 last_at: r.get(3)?,
                 behind: r.get(4)?,
+                missing: row::number(r, 5)?,
             })
         })
         .optional()
@@ -109,15 +118,15 @@ pub(super) fn catch_up(file: &Connection, after: i64, rooms_max: u64) -> rusqlit
     keys.collect::<rusqlite::Result<Vec<i64>>>().map(|keys| keys.into_iter().max())
 }
 
-/// The log of a room begins at `first` from now on. What its newest entry tells is written down, as that may be among
-/// those that go.
-pub(super) fn begin_at(file: &Connection, key: i64, first: u64) -> rusqlite::Result<()> {
+/// The log of a room begins at `first` from now on, with so many offsets behind it that have no entry. What its newest
+/// entry tells is written down, as that may be among those that go.
+pub(super) fn begin_at(file: &Connection, key: i64, first: u64, missing: u64) -> rusqlite::Result<()> {
     file.prepare_cached(
-        "UPDATE room SET first_offset = ?2, (last_offset, last_at) =
+        "UPDATE room SET first_offset = ?2, missing = ?3, (last_offset, last_at) =
              (SELECT last_offset, last_at FROM room_now WHERE room_now.key = room.key)
          WHERE key = ?1",
     )?
-    .execute([key, first.cast_signed()])
+    .execute([key, first.cast_signed(), missing.cast_signed()])
     .map(drop)
 }
 
@@ -186,7 +195,7 @@ mod tests {
     fn a_room_of_which_nothing_is_left_goes_on_behind_its_newest_offset() {
         let (file, mut heads) = (file(), Heads::default());
         assert_eq!([append(&file, &mut heads, 5), append(&file, &mut heads, 6)], [1, 2]);
-        begin_at(&file, 1, 3).unwrap();
+        begin_at(&file, 1, 3, 0).unwrap();
         file.execute("DELETE FROM entry", []).unwrap();
         assert_eq!(of(&file, "room_now"), (3, 2, 6, true));
         heads.forget_all();

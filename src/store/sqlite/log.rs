@@ -14,7 +14,8 @@ use super::heads::{Head, Heads};
 use super::passing::Passing;
 use super::place::place;
 use super::rosters::Rosters;
-use super::{row, upkeep};
+use super::row;
+use super::upkeep::{self, Span};
 use crate::chat::{Draft, Entry, History, Kind, Locale, MessageId, NOTICE_SENDER, RoomId};
 use crate::store::{Appended, Entered, Event, StoreError};
 
@@ -39,6 +40,8 @@ pub(super) struct Log {
     pub(super) key: i64,
     pub(super) first: u64,
     pub(super) last: u64,
+    /// Offsets in between that have no entry.
+    pub(super) missing: u64,
     pub(super) history: History,
 }
 
@@ -68,7 +71,7 @@ impl Round<'_> {
             Some(log) => log,
             None => self.heads.log(self.file, claim.room)?.ok_or(StoreError::RoomUnknown)?,
         };
-        let Log { key, first, last, history } = log;
+        let Log { key, first, last, missing, history } = log;
         if after.is_some_and(|after| after > last) {
             return Err(StoreError::AfterPastEnd { last }.into());
         }
@@ -79,7 +82,7 @@ impl Round<'_> {
         let announced = added == 1 && self.rosters.enter(claim);
         let (first, last) =
             if announced { self.notify(claim, Kind::Enter)?.unwrap_or((first, last)) } else { (first, last) };
-        Ok(Entered { last, first, announced, user_count: self.rosters.count(claim.room), history })
+        Ok(Entered { last, first, missing, announced, user_count: self.rosters.count(claim.room), history })
     }
 
     /// Unknown leases and rooms are ignored.
@@ -160,23 +163,25 @@ impl Round<'_> {
         let sender = Box::from(sender);
         let entry = Entry { kind, room_id, sender, message, user_count, offset, id, sent_at: head.last_at };
         self.events.push(Event::Entry(Arc::new(entry)));
-        let first = upkeep::after_append(self.file, head.key, head.first, offset, self.keep_entries)?;
-        if first != head.first {
-            self.heads.begin_at(room_id, first);
+        let span = Span { key: head.key, first: head.first, last: offset, missing: head.missing };
+        let kept = upkeep::after_append(self.file, span, self.keep_entries)?;
+        if kept.first != head.first {
+            self.heads.begin_at(room_id, kept.first, kept.missing);
         }
-        Ok(first)
+        Ok(kept.first)
     }
 }
 
 /// From where to where a room's log reaches by the file.
 pub(super) fn log(file: &Connection, room: RoomId) -> rusqlite::Result<Option<Log>> {
-    file.prepare_cached("SELECT key, first_offset, last_offset, history FROM room_now WHERE id = ?1")?
+    file.prepare_cached("SELECT key, first_offset, last_offset, history, missing FROM room_now WHERE id = ?1")?
         .query_row([room.as_bytes()], |r| {
             Ok(Log {
                 key: r.get(0)?,
                 first: row::number(r, 1)?,
                 last: row::number(r, 2)?,
                 history: row::history(r, 3)?,
+                missing: row::number(r, 4)?,
             })
         })
         .optional()

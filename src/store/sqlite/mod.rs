@@ -21,7 +21,9 @@ mod entries;
 mod error;
 mod examine;
 mod fault;
-mod folder;
+pub(in crate::store) mod folder;
+pub(in crate::store) mod gap;
+mod handover;
 mod heads;
 mod health;
 mod inquiries;
@@ -40,6 +42,7 @@ mod rosters;
 mod row;
 mod schema;
 mod skipped;
+pub(in crate::store) mod snapshot;
 #[cfg(test)]
 pub(in crate::store) mod tests;
 mod upkeep;
@@ -59,6 +62,7 @@ use tokio::sync::{broadcast, mpsc};
 use self::command::{Altering, Claim, Command, Message};
 use self::fault::Attempt;
 use self::folder::Folder;
+use self::handover::Inheritance;
 use self::health::Health;
 use self::inquiries::Inquiries;
 use self::known::Known;
@@ -104,6 +108,7 @@ pub struct Sqlite {
 
 struct Shared {
     mode: Mode,
+    first_lease: LeaseId,
     rooms_max: u64,
     folder: Folder,
     clock: Clock,
@@ -133,25 +138,35 @@ impl Sqlite {
     fn open_at(folder: &Path, mode: Mode, settings: &Settings, rhythm: Rhythm) -> std::result::Result<Self, OpenError> {
         let folder = if mode == Mode::Look { Folder::existing(folder) } else { Folder::prepare(folder)? };
         let lock = match mode {
-            Mode::Serve => Some(folder.lock()?),
+            Mode::Serve | Mode::Succeed(_) => Some(folder.lock()?),
             Mode::Admin | Mode::Look => None,
         };
         let database = folder.database();
         let broken = |cause| OpenError::broken(&database, cause);
         let mut connection = connection::writer(&database, settings.durable).map_err(broken)?;
         match mode {
-            Mode::Serve | Mode::Admin => schema::migrate(&mut connection, &database)?,
+            Mode::Serve | Mode::Succeed(_) | Mode::Admin => {
+                snapshot::before_migration(&connection, &folder)?;
+                schema::migrate(&mut connection, &database)?;
+            }
             Mode::Look => schema::newest(&mut connection, &database)?,
         }
-        if mode == Mode::Serve {
-            boot::end_leases(&mut connection, (rhythm.clock)(), settings.locale).map_err(broken)?;
-        }
+        let inherited = match mode {
+            Mode::Serve => {
+                boot::end_leases(&mut connection, (rhythm.clock)(), settings.locale).map_err(broken)?;
+                None
+            }
+            Mode::Succeed(hold) => Some(Inheritance::of(&connection, Instant::now() + hold).map_err(broken)?),
+            Mode::Admin | Mode::Look => None,
+        };
+        let first_lease = inherited.as_ref().map_or(LeaseId(1), Inheritance::first_lease);
         let clock = Arc::clone(&rhythm.clock);
         let (inbox, messages) = std::sync::mpsc::channel();
         let meters = Arc::<Meters>::default();
         let (health, known, passing) = (Health::new(Arc::clone(&meters)), Known::default(), Ends::default());
         let told = (known.clone(), passing.clone());
-        let writer = Writer::new(connection, lock, messages, settings, rhythm, health.clone(), told);
+        let held = lock.map(|lock| (lock, inherited));
+        let writer = Writer::new(connection, held, messages, settings, rhythm, health.clone(), told);
         let writer = writer.map_err(broken)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -160,6 +175,7 @@ impl Sqlite {
         Ok(Self {
             shared: Arc::new(Shared {
                 mode,
+                first_lease,
                 rooms_max: settings.rooms_max,
                 folder,
                 clock,
@@ -228,7 +244,7 @@ impl Sqlite {
 
     /// See [`super::Store::leave`].
     pub fn leave(&self, room: RoomId, name: Name, lease: LeaseId) {
-        if self.shared.mode == Mode::Serve {
+        if self.shared.mode.serves() {
             self.command(Command::Leave(Claim { room, name, lease }));
         }
     }
@@ -291,12 +307,12 @@ impl Sqlite {
     }
 
     fn not_a_server(&self) -> Option<StoreError> {
-        (self.shared.mode != Mode::Serve)
+        (!self.shared.mode.serves())
             .then(|| StoreError::Unavailable("only the server's own process enters rooms and speaks in them".into()))
     }
 
     /// Whether presence rows mean living people: see the module's own words.
     fn people_are_alive(&self) -> bool {
-        self.shared.mode == Mode::Serve || self.shared.folder.is_served()
+        self.shared.mode.serves() || self.shared.folder.is_served()
     }
 }

@@ -112,6 +112,7 @@ fn exists(file: &Connection, room: RoomId) -> rusqlite::Result<bool> {
     file.prepare_cached("SELECT EXISTS (SELECT 1 FROM room WHERE id = ?1)")?.query_row([room.as_bytes()], |r| r.get(0))
 }
 
-fn version(file: &Connection) -> rusqlite::Result<i64> {
+/// SQLite's number that changes when another connection commits.
+pub(super) fn version(file: &Connection) -> rusqlite::Result<i64> {
     file.prepare_cached("PRAGMA data_version")?.query_row([], |r| r.get(0))
 }

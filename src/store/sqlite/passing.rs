@@ -90,7 +90,7 @@ impl Passing {
     /// A room's log, of which nothing is kept.
     pub(super) fn log(&self, room: RoomId) -> Option<Log> {
         let Head { key, last, .. } = *self.heads.get(&room)?;
-        Some(Log { key, first: last + 1, last, history: History::Off })
+        Some(Log { key, first: last + 1, last, missing: 0, history: History::Off })
     }
 
     /// Sees to it that there is an offset to give. For whoever writes anyway: so early that who writes nothing

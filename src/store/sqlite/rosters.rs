@@ -41,6 +41,16 @@ impl Rosters {
         }
     }
 
+    /// Whether this lease is there.
+    pub(super) fn has(&self, claim: &Claim) -> bool {
+        self.rooms.get(&claim.room).is_some_and(|roster| roster.has(&claim.name, claim.lease))
+    }
+
+    /// The rooms in which somebody is.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = RoomId> {
+        self.rooms.keys().copied()
+    }
+
     /// How many people are in a room.
     pub(super) fn count(&self, room: RoomId) -> u32 {
         self.rooms.get(&room).map_or(0, Roster::count)

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::OpenError;
+use super::{OpenError, snapshot};
 
 /// `SRNG`: how the file says whose it is.
 const APPLICATION_ID: i64 = 0x5352_4e47;
 
 /// Step n leads from version n to n + 1.
-const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING, BEHIND];
+const STEPS: &[&str] = &[FIRST, KEPT, PASSING, EXPIRING, BEHIND, MISSING];
 
 const FIRST: &str = "
 -- A room. `key` is never used again, so what is left of a deleted room cannot become another's.
@@ -141,6 +141,27 @@ CREATE VIEW room_now AS SELECT key, id, name, created_at, first_offset, history,
     FROM room;
 ";
 
+const MISSING: &str = "
+-- Offsets from `first_offset` to `last_offset` that have no entry: what was lost behind a backup that was restored, or
+-- by a Redis. Retention counts entries, not offsets.
+ALTER TABLE room ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+DROP VIEW room_now;
+CREATE VIEW room_now AS SELECT key, id, name, created_at, first_offset, history, behind, missing,
+    iif(behind, max(last_offset, coalesce(68719476735 &
+        (SELECT max(place) FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735), 0)),
+        last_offset) AS last_offset,
+    iif(behind, coalesce(
+        (SELECT sent_at FROM entry WHERE place BETWEEN room.key << 36 AND room.key << 36 | 68719476735
+         ORDER BY place DESC LIMIT 1), last_at),
+        last_at) AS last_at
+    FROM room;
+";
+
+/// The newest version.
+pub(super) const fn known() -> i64 {
+    STEPS.len() as i64
+}
+
 /// Brings the file to the newest version.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     for version in version(connection, path)?..STEPS.len() as i64 {
@@ -155,22 +176,34 @@ pub(super) fn newest(connection: &mut Connection, path: &Path) -> Result<(), Ope
     if found < known { Err(OpenError::Older { path: path.to_owned(), found, known }) } else { Ok(()) }
 }
 
+/// Whether the file is still of the version that this binary knows; another process may have made it newer.
+pub(super) fn is_known(file: &Connection) -> rusqlite::Result<bool> {
+    let found: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(found == STEPS.len() as i64)
+}
+
 /// The version of the file, which is ours and no newer than what is known.
 fn version(connection: &mut Connection, path: &Path) -> Result<i64, OpenError> {
     let broken = |cause| OpenError::broken(path, cause);
-    let known = STEPS.len() as i64;
     // Looked at under the write lock: two processes may meet on a new file.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
-    let number = |pragma| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(broken);
+    let found = version_of(&transaction, path)?;
+    transaction.commit().map_err(broken)?;
+    Ok(found)
+}
+
+/// The version of the file as it is now, which is ours and no newer than what is known.
+pub(super) fn version_of(file: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let (known, broken) = (known(), |cause| OpenError::broken(path, cause));
+    let number = |pragma| file.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(broken);
     let found = number("user_version")?;
     let is_empty = number("schema_version")? == 0;
     if number("application_id")? != APPLICATION_ID && !is_empty {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+        return Err(OpenError::Newer { path: path.to_owned(), found, known, way_back: snapshot::way_back(path) });
     }
-    transaction.commit().map_err(broken)?;
     Ok(found)
 }
 
@@ -183,6 +216,14 @@ fn step(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "user_version", version + 1)?;
     }
     transaction.commit()
+}
+
+/// Makes a file of an earlier version.
+#[cfg(test)]
+pub(super) fn migrate_to(connection: &mut Connection, version: i64) {
+    for version in 0..version {
+        assert!(step(connection, version).is_ok());
+    }
 }
 
 #[cfg(test)]

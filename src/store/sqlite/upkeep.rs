@@ -101,32 +101,38 @@ impl Upkeep {
         if self.keep_entries.is_none() && self.keep_days.is_none() {
             return Ok(Stage::DeletedRooms);
         }
-        let rooms: Vec<(i64, u64, u64)> = file
-            .prepare_cached("SELECT key, first_offset, last_offset FROM room_now WHERE key > ?1 ORDER BY key LIMIT ?2")?
-            .query_map([after, ROOMS_A_STEP], |r| Ok((r.get(0)?, row::number(r, 1)?, row::number(r, 2)?)))?
+        let rooms: Vec<Span> = file
+            .prepare_cached(
+                "SELECT key, first_offset, last_offset, missing FROM room_now WHERE key > ?1 ORDER BY key LIMIT ?2",
+            )?
+            .query_map([after, ROOMS_A_STEP], |r| {
+                let (first, last, missing) = (row::number(r, 1)?, row::number(r, 2)?, row::number(r, 3)?);
+                Ok(Span { key: r.get(0)?, first, last, missing })
+            })?
             .collect::<Result<_, _>>()?;
         let was_last = (rooms.len() as i64) < ROOMS_A_STEP;
         let mut budget = ROWS_MAX;
-        for (key, first, last) in rooms {
-            let goal = self.goal(file, key, first, last, now)?;
-            let to = goal.min(first + budget);
-            trim(file, key, first, to)?;
-            budget -= to - first;
+        for span in rooms {
+            let goal = self.goal(file, &span, now)?;
+            let (_, gone) = trim(file, &span, goal.min(span.nth(file, budget)?))?;
+            budget -= gone;
             if budget == 0 {
                 return Ok(Stage::Rooms(after));
             }
-            after = key;
+            after = span.key;
         }
         Ok(if was_last { Stage::DeletedRooms } else { Stage::Rooms(after) })
     }
 
     /// The oldest offset that may stay; of what may go it looks no further than one step's rows.
-    fn goal(&self, file: &Connection, key: i64, first: u64, last: u64, now: Option<i64>) -> rusqlite::Result<u64> {
-        let by_number = self.keep_entries.map_or(first, |keep| (last + 1).saturating_sub(keep).max(first));
+    fn goal(&self, file: &Connection, span: &Span, now: Option<i64>) -> rusqlite::Result<u64> {
+        let Span { key, first, last, .. } = *span;
+        let surplus = self.keep_entries.map_or(0, |keep| span.entries().saturating_sub(keep));
+        let by_number = span.nth(file, surplus.min(ROWS_MAX))?;
         let (Some(days), Some(now)) = (self.keep_days, now) else { return Ok(by_number) };
         let cutoff = now.saturating_sub(i64::from(days) * DAY_MS);
         let Some(known) = oldest_known(file, key, first, last, now, cutoff)? else { return Ok(by_number) };
-        let end = (last + 1).min(first + ROWS_MAX);
+        let end = span.nth(file, ROWS_MAX)?;
         let young = file
             .prepare_cached(
                 "SELECT place FROM entry WHERE place >= ?1 AND place < ?2 AND sent_at >= ?3 ORDER BY place LIMIT 1",
@@ -159,32 +165,65 @@ fn oldest_known(
     Ok(known.filter(|(_, sent_at)| *sent_at < cutoff).map(|(place, _)| offset(place)))
 }
 
-/// Trims a room that has just grown, once that is worth a write. Answers the oldest offset that is kept.
-pub(super) fn after_append(
-    file: &Connection,
-    key: i64,
-    first: u64,
-    last: u64,
-    keep_entries: Option<u64>,
-) -> rusqlite::Result<u64> {
-    let Some(keep) = keep_entries else { return Ok(first) };
-    let surplus = (last + 1 - first).saturating_sub(keep);
-    if surplus <= SLACK_ENTRIES_MAX.min(keep / 8) {
-        return Ok(first);
-    }
-    let to = first + surplus.min(ROWS_MAX);
-    trim(file, key, first, to)?;
-    Ok(to)
+/// From where to where the log of a room reaches.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) key: i64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// Offsets in between that have no entry.
+    pub(super) missing: u64,
 }
 
-/// Deletes the entries of a room from `first` to before `to`.
-fn trim(file: &Connection, key: i64, first: u64, to: u64) -> rusqlite::Result<()> {
-    if to > first {
-        heads::begin_at(file, key, to)?;
-        file.prepare_cached("DELETE FROM entry WHERE place >= ?1 AND place < ?2")?
-            .execute([place(key, first), place(key, to)])?;
+impl Span {
+    const fn entries(&self) -> u64 {
+        (self.last + 1).saturating_sub(self.first).saturating_sub(self.missing)
     }
-    Ok(())
+
+    /// The offset that is the oldest one when so many entries have gone. Where offsets are missing they are looked for,
+    /// so that nothing ever begins with such a one.
+    fn nth(&self, file: &Connection, entries: u64) -> rusqlite::Result<u64> {
+        let end = self.last + 1;
+        if self.missing == 0 {
+            return Ok(end.min(self.first + entries));
+        }
+        let found = file
+            .prepare_cached(
+                "SELECT place FROM entry WHERE place >= ?1 AND place <= ?2 ORDER BY place LIMIT 1 OFFSET ?3",
+            )?
+            .query_row([place(self.key, self.first), place(self.key, self.last), entries.cast_signed()], |r| r.get(0))
+            .optional()?;
+        Ok(found.map_or(end, offset))
+    }
+}
+
+/// Trims a room that has just grown, once that is worth a write. Answers what is left.
+pub(super) fn after_append(file: &Connection, span: Span, keep_entries: Option<u64>) -> rusqlite::Result<Span> {
+    let Some(keep) = keep_entries else { return Ok(span) };
+    let surplus = span.entries().saturating_sub(keep);
+    if surplus <= SLACK_ENTRIES_MAX.min(keep / 8) {
+        return Ok(span);
+    }
+    Ok(trim(file, &span, span.nth(file, surplus.min(ROWS_MAX))?)?.0)
+}
+
+/// Deletes the entries of a room before `to`. Answers what is left, and how many have gone.
+fn trim(file: &Connection, span: &Span, to: u64) -> rusqlite::Result<(Span, u64)> {
+    if to <= span.first {
+        return Ok((*span, 0));
+    }
+    let range = [place(span.key, span.first), place(span.key, to)];
+    let passed = to - span.first;
+    let gone = if span.missing == 0 {
+        passed
+    } else {
+        let mut count = file.prepare_cached("SELECT count(*) FROM entry WHERE place >= ?1 AND place < ?2")?;
+        count.query_row(range, |r| row::number(r, 0))?
+    };
+    let left = Span { first: to, missing: span.missing.saturating_sub(passed.saturating_sub(gone)), ..*span };
+    heads::begin_at(file, span.key, left.first, left.missing)?;
+    file.prepare_cached("DELETE FROM entry WHERE place >= ?1 AND place < ?2")?.execute(range)?;
+    Ok((left, gone))
 }
 
 /// Deletes some entries of a deleted room; the room itself is forgotten with the last of them.

@@ -6,6 +6,8 @@
 //!
 //! Invariant: the order of the inbox is the order of the log.
 
+mod retired;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -13,11 +15,13 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use self::retired::Retired;
 use super::Settings;
 use super::batch::{Books, Done};
-use super::command::{Claim, Command, Message};
+use super::command::{Claim, Command, Message, Turn};
 use super::fault::unavailable;
 use super::folder::Lock;
+use super::handover::Inheritance;
 use super::heads::Heads;
 use super::health::{Health, Report};
 use super::known::Known;
@@ -50,6 +54,11 @@ pub(super) struct Writer {
     rhythm: Rhythm,
     report: Report,
     known: Known,
+    passing: Ends,
+    /// Those who were here by the process before, until they are not waited for any more.
+    inherited: Option<Inheritance>,
+    /// Once another process serves: how far its rooms have been followed.
+    retired: Option<Retired>,
     lock: Option<Lock>,
 }
 
@@ -68,13 +77,14 @@ struct Batch {
 
 enum Stop {
     Tail(mpsc::Sender<Vec<Event>>),
+    Turn(Turn),
     Close,
 }
 
 impl Writer {
     pub(super) fn new(
         file: Connection,
-        lock: Option<Lock>,
+        held: Option<(Lock, Option<Inheritance>)>,
         inbox: Receiver<Message>,
         settings: &Settings,
         rhythm: Rhythm,
@@ -82,13 +92,17 @@ impl Writer {
         (known, passing): (Known, Ends),
     ) -> rusqlite::Result<Self> {
         let now = Instant::now();
+        let (lock, inherited) = held.unzip();
+        let inherited = inherited.flatten();
+        let mut rosters = Rosters::default();
+        inherited.iter().for_each(|inherited| inherited.take_up(&mut rosters));
         Ok(Self {
             books: Books {
                 news: News::from_now(&file)?,
                 // Behind the news: a room made in between is found by both.
-                passing: if lock.is_some() { Passing::of(&file, passing)? } else { Passing::default() },
+                passing: if lock.is_some() { Passing::of(&file, passing.clone())? } else { Passing::default() },
                 file,
-                rosters: Rosters::default(),
+                rosters,
                 heads: Heads::default(),
                 clock: rhythm.clock.clone(),
                 locale: settings.locale,
@@ -104,6 +118,9 @@ impl Writer {
             rhythm,
             report: Report::new(health),
             known,
+            passing,
+            inherited,
+            retired: None,
             lock,
         })
     }
@@ -111,7 +128,10 @@ impl Writer {
     /// Runs until it is told to close, or nobody is left who could tell it anything.
     pub(super) fn run(mut self) {
         loop {
-            let (batch, stop) = self.gather();
+            let (mut batch, stop) = self.gather();
+            if self.retired.is_some() {
+                batch.commands = self.turn_away(batch.commands);
+            }
             if !batch.commands.is_empty() {
                 let done = self.commit(batch.commands);
                 self.pace.rest_after(batch.newest, Instant::now());
@@ -124,12 +144,13 @@ impl Writer {
                     self.tail = Some(tail);
                     self.tell(self.report.is_away().then_some(Event::Away).into_iter().collect());
                 }
+                Some(Stop::Turn(turn)) => self.take_turn(turn),
                 Some(Stop::Close) => break,
                 None => self.look_up(),
             }
         }
         self.pay();
-        if !self.owed.is_empty() {
+        if !self.owed.is_empty() && self.retired.is_none() {
             tracing::warn!(leases = self.owed.len(), "some presence could not be ended; the next start will do it");
         }
         if self.lock.is_some() {
@@ -160,6 +181,7 @@ impl Writer {
                     batch.newest = at;
                 }
                 Ok(Message::Tail(tail)) => return (batch, Some(Stop::Tail(tail))),
+                Ok(Message::Turn(turn)) => return (batch, Some(Stop::Turn(turn))),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return (batch, Some(Stop::Close)),
                 Err(RecvTimeoutError::Timeout) => break,
             }
@@ -219,7 +241,7 @@ impl Writer {
 
     /// Tries the leaves that could not be written, apart from other commands: these must not fail with them.
     fn pay(&mut self) {
-        while !self.owed.is_empty() {
+        while !self.owed.is_empty() && self.retired.is_none() {
             let some = self.owed.drain(..self.owed.len().min(BATCH_MAX)).map(Command::Leave).collect();
             if !self.commit(some) {
                 break;
@@ -240,9 +262,13 @@ impl Writer {
     /// Does what is due besides the inbox. A command line has nothing of the kind.
     fn look_up(&mut self) {
         if self.lock.is_none() {
-            return;
+            return self.follow();
         }
         let now = Instant::now();
+        if self.inherited.as_ref().is_some_and(|inherited| inherited.until <= now) {
+            self.owed.extend(self.inherited.take().into_iter().flat_map(|inherited| inherited.claims));
+            self.pay();
+        }
         if now >= self.due.news {
             self.due.news = now + self.rhythm.news;
             match self.books.news() {
@@ -279,6 +305,9 @@ impl Writer {
 
     /// How long the inbox may be waited for; `None` for ever.
     fn until_due(&self) -> Option<Duration> {
+        if self.retired.is_some() {
+            return Some(retired::GLANCE);
+        }
         self.lock.as_ref()?;
         let retry = if self.owed.is_empty() && !self.report.is_in_doubt() { self.due.news } else { self.due.retry };
         let next = self.due.news.min(self.due.sweep).min(retry);

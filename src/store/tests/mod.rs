@@ -4,6 +4,7 @@
 //! of its own is tested beside it; what several nodes make of one Redis is in [`nodes`].
 
 mod accounts;
+mod backup;
 mod copy;
 mod house;
 mod kept;
@@ -94,7 +95,7 @@ async fn next(tail: &mut Tail) -> Vec<Event> {
 }
 
 /// The next entries of a room that are told, so many and no more.
-async fn told(tail: &mut Tail, room: RoomId, count: usize) -> Vec<Arc<Entry>> {
+pub(in crate::store) async fn told(tail: &mut Tail, room: RoomId, count: usize) -> Vec<Arc<Entry>> {
     let mut told = Vec::new();
     while told.len() < count {
         told.extend(next(tail).await.into_iter().filter_map(|event| match event {

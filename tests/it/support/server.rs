@@ -26,6 +26,7 @@ pub(crate) struct Server {
     /// Where it listens; another than `url` says where that goes by a name.
     address: String,
     flags: Vec<(String, String)>,
+    program: PathBuf,
     process: Child,
     admin: Store,
     tokens: Tokens,
@@ -35,10 +36,23 @@ pub(crate) struct Server {
 #[derive(Default)]
 pub(crate) struct ServerBuilder {
     listen: Option<String>,
+    program: Option<PathBuf>,
     environment: Vec<(String, String)>,
 }
 
 impl ServerBuilder {
+    /// With a variable that is no key of the configuration.
+    pub(crate) fn variable(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Started by this path.
+    pub(crate) fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
+        self
+    }
+
     /// With a key of the configuration, such as `limits.messages_burst`.
     pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
         let variable = format!("SARANGBANG_{}", key.to_uppercase().replace('.', "__"));
@@ -69,12 +83,13 @@ impl ServerBuilder {
     pub(crate) async fn start(self) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:0");
-        let (process, url) = spawn(&data_in(folder.path()), listen, &self.environment);
+        let program = self.program.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_sarangbang")));
+        let (process, url) = spawn(&program, &data_in(folder.path()), listen, &self.environment);
         let address = self.listen.unwrap_or_else(|| url.split_once("://").unwrap().1.to_owned());
         let admin = open_admin(&data_in(folder.path()));
         let keys = admin.signing_keys().await.unwrap();
         let tokens = Tokens::new(keys.iter().map(|key| (&*key.id, key.secret.expose())), 60);
-        Server { url, folder, address, flags: self.environment, process, admin, tokens }
+        Server { url, folder, address, flags: self.environment, program, process, admin, tokens }
     }
 }
 
@@ -240,7 +255,7 @@ impl Server {
 
     /// Starts it again at the same address with the same data.
     pub(crate) async fn restart(&mut self) {
-        (self.process, self.url) = spawn(&self.data(), &self.address, &self.flags);
+        (self.process, self.url) = spawn(&self.program, &self.data(), &self.address, &self.flags);
         self.admin = open_admin(&self.data());
     }
 
@@ -263,13 +278,13 @@ fn data_in(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
-fn spawn(data: &Path, listen: &str, environment: &[(String, String)]) -> (Child, String) {
+fn spawn(program: &Path, data: &Path, listen: &str, environment: &[(String, String)]) -> (Child, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
     let mut command = Command::new("sh");
     if environment.iter().any(|(name, _)| name == OPEN_FILES) {
-        command.args(["-c", "ulimit -n $OPEN_FILES && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sarangbang")]);
+        command.args(["-c", "ulimit -n $OPEN_FILES && exec \"$0\" \"$@\""]).arg(program);
     } else {
-        command = Command::new(env!("CARGO_BIN_EXE_sarangbang"));
+        command = Command::new(program);
     }
     let mut process = command
         .args(["serve", "--listen", listen, "--data"])

@@ -10,7 +10,7 @@
 --         enter  name lease after notice      (after: -1 for none)
 --         leave  name lease notice
 -- Answers {1, room...}, or {0} when the owner's time is over, or {2} when it comes too late. A room is {0} when there is none, or {1, act...}:
---         say {offset, known already}  enter {1, last, first, announced, people, keeps history} or {0, last}  leave {}
+--         say {offset, known already}  enter {1, last, first, missing, announced, people, keeps history} or {0, last}  leave {}
 
 local DAY, AHEAD_MAX, SPARE, DONE_MS = 86400000, 300000, 64, 120000
 
@@ -129,7 +129,8 @@ local function turn(key, log, people, ids, ids_before, channel, seen, acts)
     elseif not holds(leases, lease) then
       redis.call('HSET', people, name, leases .. ' ' .. lease)
     end
-    return {1, last, keeps and first or last + 1, announced, redis.call('HLEN', people), keeps and 1 or 0}
+    local missing = keeps and last - first + 1 - redis.call('XLEN', log) or 0
+    return {1, last, keeps and first or last + 1, missing, announced, redis.call('HLEN', people), keeps and 1 or 0}
   end
 
   local function leave(name, lease, notice)
@@ -158,8 +159,16 @@ local function turn(key, log, people, ids, ids_before, channel, seen, acts)
   end
 
   if keeps and keep > 0 and last - first + 1 >= keep + SPARE then
-    first = last - keep + 1
-    redis.call('XTRIM', log, 'MINID', integer(first) .. '-0')
+    -- Where offsets are missing, entries are counted.
+    local entries = redis.call('XLEN', log)
+    if entries >= last - first + 1 then
+      first = last - keep + 1
+      redis.call('XTRIM', log, 'MINID', integer(first) .. '-0')
+    elseif entries >= keep + SPARE then
+      redis.call('XTRIM', log, 'MAXLEN', integer(keep))
+      local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
+      first = tonumber(string.match(oldest[1][1], '^%d+'))
+    end
   end
   if moved then
     redis.call('HSET', key, 'last', integer(last), 'first', integer(first), 'last_at', integer(last_at))

@@ -4,6 +4,7 @@ mod accounts;
 mod administration;
 mod clocks;
 mod crash;
+mod handover;
 mod heads;
 mod lanes;
 mod passing;
