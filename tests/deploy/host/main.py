@@ -343,8 +343,9 @@ class Deployment:
         return "journal, units and process list show none of 4; the service has its credential"
 
     def local_redis(self):
-        self.play("site", "1.3.0", sarangbang_local_redis=True, sarangbang_secrets={})
-        _, changed, _ = self.play("site", "1.3.0", sarangbang_local_redis=True, sarangbang_secrets={})
+        version = self.running()
+        self.play("site", version, sarangbang_local_redis=True, sarangbang_secrets={})
+        _, changed, _ = self.play("site", version, sarangbang_local_redis=True, sarangbang_secrets={})
         assert changed == 0, f"{changed} changed by the second run"
         self.accounts()
         ledger, count, _ = self.crowd(lambda: self.machine.run("systemctl restart redis-server@sarangbang"))

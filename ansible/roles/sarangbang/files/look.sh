@@ -1,5 +1,5 @@
 # Looks at a host and changes nothing. A line of output "problem ..." is something that is in the way, with its fix;
-# "missing NAME" is a package that is not installed. In: DOMAINS, ADDRESSES (space-separated), MIB_MIN, RELEASE, SHA256,
+# "missing NAME" is a package that is not installed, "store URL" the Redis of its configuration. In: DOMAINS, ADDRESSES (space-separated), MIB_MIN, RELEASE, SHA256,
 # BINARY, PACKAGES.
 # shellcheck shell=sh
 problem() { echo "problem $*"; }
@@ -62,6 +62,9 @@ for name in $DOMAINS; do
     esac
   done
 done
+
+# Which Redis is written down now: another store is not handed over to.
+sed -n '/^\[redis\]/,$s/^url = /store /p' /etc/sarangbang/sarangbang.toml 2>/dev/null
 
 for package in $PACKAGES; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "missing $package"
