@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
+.PHONY: help run build page test test-deploy tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -30,6 +30,7 @@ test: tools page ## Run everything that proves it: Rust, page, real clients, rea
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/browser/run
 	packaging/inventory --check
 	tests/deploy/lint
+	tests/deploy/units
 	tests/deploy/run
 
 dist: page ## Build what is given away into target/dist: archives, Debian packages, bills of materials, licences, sums
@@ -40,6 +41,9 @@ test-dist: page ## Install and purge the Debian package in a Debian made for it,
 	$(CARGO) build --locked
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/dist/run
 	for package in target/dist/*_$$(dpkg --print-architecture).deb; do [ ! -e $$package ] || tests/dist/run $$package || exit 1; done
+
+test-deploy: tools page ## Deploy to a Debian made for it, and live through everything that happens to a host; HOST=user@addr: to that one, which is wiped
+	tests/deploy/host/run
 
 tools: ## Install what the tests need and is missing (Debian, Ubuntu), or say what is missing
 	tests/tools

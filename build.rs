@@ -14,7 +14,7 @@ fn main() {
         // 20 KB in this form (DT_RELR). A linker that does not know it warns and goes on.
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    println!("cargo:rustc-env=SARANGBANG_BUILD={}", built());
+    println!("cargo:rustc-env=PROGRAM_BUILD={}", built());
 }
 
 /// From which commit and for which system: `d0e9c90a1b2c, x86_64-unknown-linux-gnu`. The time is not in it: the same source

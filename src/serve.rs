@@ -233,12 +233,8 @@ fn announce(config: &Config, address: SocketAddr, setup_key: Option<&str>, has_t
         None => tracing::info!(%url, data = %config.data.display(), "serving"),
     }
     if let Some(key) = setup_key {
-        // Not by the log: its level could hide it, and a journal would keep the key.
-        let text = format!(
-            "There is no administrator yet. Open this link once, or run `sarangbang setup`:\n  {}/setup?key={key}\n",
-            reachable_url(config, address)
-        );
-        std::io::stderr().write_all(text.as_bytes()).context("cannot write to stderr")?;
+        let link = format!("{}/setup?key={key}", reachable_url(config, address));
+        ops::tell_setup_link(&link).context("cannot write the link for the first administrator")?;
     }
     Ok(())
 }

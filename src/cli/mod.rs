@@ -48,7 +48,7 @@ pub struct Cli {
 }
 
 /// What `--version` says: version, commit, system.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SARANGBANG_BUILD"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROGRAM_BUILD"), ")");
 
 const EXAMPLES: &str = "\
 Examples:

@@ -12,6 +12,7 @@ pub mod log;
 mod metrics;
 mod notify;
 mod redis;
+mod setup_link;
 mod systemd;
 
 pub use data::{OpenError, follow_signing_keys, new_signing_key, open_store, signing_keys};
@@ -21,4 +22,5 @@ pub use listen::{cannot_listen, listen, listen_for_operator};
 pub use metrics::Metrics;
 pub use notify::{notify, notify_reloading, watchdog};
 pub use redis::FileError;
+pub use setup_link::tell_setup_link;
 pub use systemd::sockets;
