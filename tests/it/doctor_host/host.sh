@@ -29,6 +29,7 @@ certificate() { cp -p "$house/pairs/$1.cert.pem" "$house/cert.pem" && cp -p "$ho
 # A second host, at the other end of a cable: cloud.py runs there, which says what else it is.
 cloud() {
   mkfifo "$house/cloud" "$house/plugged"
+  # shellcheck disable=SC2016 # the inner shell is to expand it
   unshare --net sh -c 'echo $$ >"$0/cloud.pid"; exec 3<"$0/plugged"; read -r _ <&3; ip link set lo up; ip link set far up
     ip address add 10.9.0.1/24 dev far; for ip in 169.254.169.254 198.51.100.20; do ip address add $ip/32 dev lo; done
     exec python3 "$1" "$2" >"$0/cloud"' "$house" "$TESTS/cloud.py" "$1" &
@@ -47,6 +48,7 @@ ec2() {
 }
 serve() {
   rm -f "$house/ready" && mkfifo "$house/ready"
+  # shellcheck disable=SC2086 # several words, or none
   "$house/bin/sarangbang" serve --config "$house/sarangbang.toml" $arguments 2>>"$house/log" >"$house/ready" &
   echo $! >"$house/pid"
   exec 3<"$house/ready"
