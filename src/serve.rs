@@ -31,6 +31,8 @@ use crate::store::Mode;
 use crate::store::Store;
 use crate::tls::Tls;
 
+/// Bytes of an answer that goes on which wait for the client to read them, and most bytes of a request's head.
+const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// How often rate limits forget who was quiet.
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often it is told that no connection can be accepted.
@@ -189,7 +191,8 @@ where
                 None => complain(error),
             }
         });
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
+    let mut http = server.http_builder().http1();
+    http.timer(TokioTimer::new()).header_read_timeout(head_time_max).max_buf_size(HTTP_BUFFER_BYTES);
     Ok(tokio::spawn(server.serve(app)))
 }
 

@@ -10,6 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use super::limit::Limiter;
 use super::meters::Meters;
 use super::socket::Places;
+use super::sockjs::Sessions;
 use super::turns::Turns;
 use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
@@ -39,6 +40,8 @@ pub struct Edge {
     pub node: Arc<Node>,
     /// Open sockets, counted.
     pub places: Places,
+    /// Sessions over HTTP requests, for who cannot have a WebSocket.
+    pub sessions: Sessions,
     /// The certificate in force, where this process speaks TLS itself.
     pub certificates: Option<Arc<Certificates>>,
     /// What is counted here.
@@ -61,6 +64,7 @@ impl Edge {
             turns: Turns::new(config.limits.password_hashes_max),
             draining: AtomicBool::new(false),
             places: Places::new(&config.limits),
+            sessions: Sessions::default(),
             meters: Meters::new(),
             node,
             config,

@@ -21,6 +21,8 @@ mod ports;
 mod protocol_document;
 mod proxies;
 mod rules;
+mod sockjs;
+mod sockjs_limits;
 mod spec_ack;
 mod spec_connect;
 mod spec_errors;
