@@ -10,6 +10,7 @@ use crate::support::{Client, Server, eventually};
 const JAVASCRIPT: &str = "application/javascript;charset=UTF-8";
 const PLAIN: &str = "text/plain;charset=UTF-8";
 const NOT_KEPT: Option<&str> = Some("no-store, no-cache, no-transform, must-revalidate, max-age=0");
+const INTERRUPTED: &str = "c[1002,\"Connection interrupted\"]\n";
 const FRIEND: &str = "Origin: https://friend.example\r\n";
 
 /// With a page elsewhere that may use it.
@@ -154,15 +155,23 @@ async fn a_session_opens_takes_messages_and_gives_them_to_one_who_polls() {
     assert_eq!(polled.header("access-control-allow-origin"), Some("https://friend.example"));
     assert_eq!(server.http("POST", "/ws-stomp/000/bad_session/xhr_send", "", "[\"a\"]").await.status, 404);
 
-    let mut waiting = Raw::open(&server).await;
-    let request = format!("POST {}/xhr HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", session.path);
-    waiting.write(request.as_bytes()).await;
-    eventually("the first receives", || async {
-        session.poll().await == "c[2010,\"Another connection still open\"]\n"
-    })
-    .await;
+    let mut waiting = one_of_two(&session).await;
     session.say(&session.echo("y")).await;
     assert_eq!(messages(&waiting.answer().await.body), [echoed("y")], "it was not disturbed");
+}
+
+/// Two poll at once: the one that may, while the other has been refused.
+async fn one_of_two(session: &Session<'_>) -> Raw {
+    let request = format!("POST {}/xhr HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", session.path);
+    let (mut one, mut other) = (Raw::open(session.server).await, Raw::open(session.server).await);
+    one.write(request.as_bytes()).await;
+    other.write(request.as_bytes()).await;
+    let (answer, left) = tokio::select! {
+        answer = one.answer() => (answer, other),
+        answer = other.answer() => (answer, one),
+    };
+    assert_eq!((answer.status, &*answer.body), (200, "c[2010,\"Another connection still open\"]\n"));
+    left
 }
 
 /// Protocol: test_closeSession; HandlingClose: test_close_frame.
@@ -190,22 +199,17 @@ async fn the_end_is_told_again_and_again_until_the_session_is_forgotten() {
 #[tokio::test]
 async fn a_receiver_that_breaks_off_ends_the_session_and_a_second_one_does_not() {
     let server = Server::start().await;
-    for transport in ["xhr_streaming", "xhr"] {
-        let session = Session::new(&server);
-        if transport == "xhr" {
-            assert_eq!(session.poll().await, "o\n");
-        }
-        let mut waiting = Raw::open(&server).await;
-        let request = format!("POST {}/{transport} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", session.path);
-        waiting.write(request.as_bytes()).await;
-        eventually("the second is refused", || async {
-            session.poll().await == "c[2010,\"Another connection still open\"]\n"
-        })
-        .await;
-        drop(waiting);
-        eventually("the break is noticed", || async { session.poll().await == "c[1002,\"Connection interrupted\"]\n" })
-            .await;
-    }
+    let session = Session::new(&server);
+    let (_, stream) = session.receive("POST", "xhr_streaming").await;
+    let (second, _) = session.receive("POST", "xhr_streaming").await;
+    assert_eq!(second.body, "h".repeat(2_048) + "\nc[2010,\"Another connection still open\"]\n");
+    drop(stream);
+    eventually("the break is noticed", || async { session.poll().await == INTERRUPTED }).await;
+
+    let session = Session::new(&server);
+    assert_eq!(session.poll().await, "o\n");
+    drop(one_of_two(&session).await);
+    eventually("the break is noticed", || async { session.poll().await == INTERRUPTED }).await;
 }
 
 /// WebsocketHttpErrors; Websocket: test_headersSanity.

@@ -225,7 +225,8 @@ async fn a_page_of_another_site_neither_opens_a_session_nor_reads_an_answer() {
             assert!(answer.body.contains("cross_site") && answer.header("access-control-allow-origin").is_none());
             assert_eq!(server.http("POST", &format!("{path}/xhr_send"), "", "[]").await.status, 404, "no session");
         }
-        for headers in friendly {
+        // With a POST every browser says its Origin.
+        for headers in friendly.into_iter().filter(|headers| method == "GET" || !headers.contains("Referer")) {
             let path = format!("/ws-stomp/0/{}", name());
             let (answer, _raw) = server.streaming(method, &format!("{path}/{way}"), headers).await;
             assert_eq!(answer.status, 200, "{way} {headers}");
