@@ -45,12 +45,15 @@ const { port } = elsewhere.address();
 /** The same server by two names: the one is allowed, and the other is not. */
 const FRIEND = `http://localhost:${port}`;
 const STRANGER = `http://127.0.0.1:${port}`;
-const KEYS = { ALLOWED_ORIGINS: FRIEND };
+/** One person says all of it. */
+const MANY = { LIMITS__MESSAGES_PER_SECOND: 1_000, LIMITS__MESSAGES_BURST: 1_000 };
+const KEYS = { ALLOWED_ORIGINS: FRIEND, ...MANY };
 
 // Runs inside the page.
 function talk({ address, transport, token, roomId, count }) {
   return new Promise((done, failed) => {
     const socket = new SockJS(address, null, { transports: [transport] });
+    socket.addEventListener('close', ({ code, reason }) => failed(new Error(`${transport}: closed: ${code} ${reason}`)));
     const late = setTimeout(() => failed(new Error(`nothing more came by ${transport}`)), 15_000);
     const client = Stomp.over(socket);
     client.debug = null;
@@ -73,7 +76,7 @@ function talk({ address, transport, token, roomId, count }) {
           client.send('/pub/chat/message', { token }, JSON.stringify({ type: 'TALK', roomId, message }));
         }
       },
-      (why) => failed(new Error(`${transport}: ${why.body ?? why}`)),
+      (why) => why.body && failed(new Error(`${transport}: ${why.body}`)),
     );
   });
 }
@@ -97,7 +100,7 @@ for (const version of VERSIONS) {
     for (const transport of FROM_ELSEWHERE) await talks(house, page, transport);
   });
 
-  test(`a page of the server itself talks with sockjs-client ${version} by every transport`, async (house) => {
+  test(`a page of the server itself talks with sockjs-client ${version} by every transport`, MANY, async (house) => {
     await house.account('minsu');
     const { context, page } = await house.stranger();
     for (const [path, body] of Object.entries(files)) {

@@ -106,7 +106,7 @@ describe('over SockJS', { concurrency: true }, () => {
             const { socket } = sockJs(SockJS, transport);
             const minsu = Stomp.over(socket);
             minsu.debug = null;
-            minsu.connect({ token: held }, (frame) => inbox.put('CONNECTED', frame), (why) => console.error(`${name}: ${why.body ?? why}`));
+            minsu.connect({ token: held }, (frame) => inbox.put('CONNECTED', frame), (why) => why.body && inbox.put('ERROR', why));
             await inbox.next('CONNECTED');
             const headers = seen > 0 ? { after: String(seen) } : {};
             minsu.subscribe(destination, (frame) => inbox.put('MESSAGE', frame), headers);
