@@ -47,6 +47,8 @@ const FRIEND = `http://localhost:${port}`;
 const STRANGER = `http://127.0.0.1:${port}`;
 /** One person says all of it. */
 const MANY = { LIMITS__MESSAGES_PER_SECOND: 1_000, LIMITS__MESSAGES_BURST: 1_000 };
+/** The old client breaks off receiving right behind DISCONNECT, which then may find its session ended. */
+const LATE = /404 POST .*\/xhr_send|404 \(Not Found\).*\/xhr_send/;
 const KEYS = { ALLOWED_ORIGINS: FRIEND, ...MANY };
 
 // Runs inside the page.
@@ -94,6 +96,7 @@ async function talks(house, page, transport) {
 
 for (const version of VERSIONS) {
   test(`a page of another site talks with sockjs-client ${version} by every transport`, KEYS, async (house) => {
+    house.deliberate(LATE);
     await house.account('minsu');
     const { page } = await house.stranger();
     await page.goto(`${FRIEND}/old-page-${version}`);
@@ -101,12 +104,16 @@ for (const version of VERSIONS) {
   });
 
   test(`a page of the server itself talks with sockjs-client ${version} by every transport`, MANY, async (house) => {
+    house.deliberate(LATE);
     await house.account('minsu');
-    const { context, page } = await house.stranger();
-    for (const [path, body] of Object.entries(files)) {
-      await context.route(`${house.url}${path}`, (route) => route.fulfill({ body, contentType: kind(path) }));
+    // A document of the server's, with the scripts of an old page: the policy is our own page's, and would refuse frames.
+    const { context, page } = await house.stranger({ bypassCSP: true });
+    for (const path of [`/sockjs-${version}.js`, '/stomp.js']) {
+      const file = { body: files[path], contentType: kind(path) };
+      await context.route(`${house.url}${path}`, (route) => route.fulfill(file));
     }
-    await page.goto(`${house.url}/old-page-${version}`);
+    await page.goto('/about');
+    for (const url of [`/sockjs-${version}.js`, '/stomp.js']) await page.addScriptTag({ url });
     for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'htmlfile', 'xhr-polling', 'jsonp-polling']) {
       await talks(house, page, transport);
     }
