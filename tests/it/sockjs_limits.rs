@@ -135,6 +135,7 @@ async fn clients_that_never_fetch_cost_no_more_than_the_limit_and_hinder_nobody(
         }
     }
     let each = server.resident_bytes().saturating_sub(before) / silent.len();
+    println!("{each} bytes for each of {} that never fetch", silent.len());
     // Two queues (one waits, one is on its way), the buffer of HTTP, the portion that lags, and what else a connection
     // and the room cost.
     assert!(each < 600 * 1024, "{each} bytes for each");
