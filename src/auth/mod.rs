@@ -7,5 +7,5 @@ mod secret;
 mod token;
 
 pub use password::{PasswordError, Passwords};
-pub use secret::{random_bytes, random_key, sha256};
+pub use secret::{random_bytes, random_key, random_number, sha256};
 pub use token::{Claims, Issued, TokenError, Tokens};

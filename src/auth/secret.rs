@@ -22,6 +22,11 @@ pub fn random_key() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<32>())
 }
 
+/// A number that nobody foresees.
+pub fn random_number() -> u32 {
+    u32::from_ne_bytes(random_bytes())
+}
+
 /// The SHA-256 under which a key is kept: a stolen store opens no session.
 pub fn sha256(key: &str) -> [u8; 32] {
     let mut hash = [0; 32];

@@ -52,6 +52,13 @@ pub struct Limits {
     pub ring_entries_max: usize,
     /// Bytes that a room keeps in memory for its live members.
     pub ring_bytes_max: usize,
+    /// Bytes that wait for a SockJS client to fetch them. Above it the session takes nothing more out of the room's log.
+    pub sockjs_queue_bytes_max: usize,
+    /// Bytes of one SockJS answer that goes on and on: browsers keep all of it in memory, so they are made to ask anew.
+    pub sockjs_stream_bytes_max: usize,
+    /// Bytes of one request, or one WebSocket message, that brings SockJS messages: a frame in JSON may be three times as
+    /// long, and slow clients send several at once.
+    pub sockjs_request_bytes_max: usize,
     /// Messages that one person may send in a second, on average.
     pub messages_per_second: u32,
     /// Messages that one person may send at once.
@@ -144,6 +151,9 @@ impl Default for Limits {
             catch_up_bytes_max: 64 * 1024,
             ring_entries_max: 256,
             ring_bytes_max: 256 * 1024,
+            sockjs_queue_bytes_max: 64 * 1024,
+            sockjs_stream_bytes_max: 128 * 1024,
+            sockjs_request_bytes_max: 256 * 1024,
             messages_per_second: 20,
             messages_burst: 60,
             subscriptions_per_second: 20,

@@ -68,6 +68,8 @@ pub struct Config {
     pub presence: PresenceConfig,
     /// The store that several nodes share.
     pub redis: RedisConfig,
+    /// For browsers that cannot have a WebSocket.
+    pub sockjs: SockjsConfig,
     /// What the operator sees.
     pub operator: OperatorConfig,
     /// Every limit, by its name.
@@ -227,6 +229,18 @@ pub struct RedisConfig {
     pub replicas_min: u32,
 }
 
+/// For browsers that cannot have a WebSocket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SockjsConfig {
+    /// Whether SockJS is spoken beside plain WebSockets.
+    pub enabled: bool,
+    /// Seconds of silence after which a heart-beat is sent, so that nobody on the way takes the connection for dead.
+    pub heartbeat_seconds: u32,
+    /// Seconds without a request that receives after which a session has ended.
+    pub disconnect_seconds: u32,
+}
+
 /// What the operator sees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -283,6 +297,7 @@ impl Default for Config {
                 wait_seconds: 5,
                 replicas_min: 0,
             },
+            sockjs: SockjsConfig { enabled: true, heartbeat_seconds: 25, disconnect_seconds: 5 },
             operator: OperatorConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))), is_given: false },
             limits: Limits::default(),
         }

@@ -131,7 +131,7 @@ fn a_number_out_of_range_names_the_limit_and_where_it_came_from() {
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let text = "listen = \"8080\"\nlocale = \"jp\"\nlimits = 3\nallowed_origins = [\"*\"]\ntrusted_proxies = [\"x\"]\n\
-        [log]\nlevel = \"inof\"\nformat = 3\n[history]\ndurable = \"yes\"\nkeep_days = 99999\n[sockjs]\nenabled = true\n";
+        [log]\nlevel = \"inof\"\nformat = 3\n[history]\ndurable = \"yes\"\nkeep_days = 99999\n[sockets]\nenabled = true\n";
     let found = problems(text, &[("SARANGBANG_PRESENCE__GRACE_SECONDS", "soon")]);
     let keys: BTreeSet<_> = found.iter().filter_map(|problem| problem.key.as_deref()).collect();
     let expected = [
@@ -144,7 +144,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "log.format",
         "log.level",
         "presence.grace_seconds",
-        "sockjs",
+        "sockets",
         "trusted_proxies",
     ];
     assert_eq!(keys, BTreeSet::from(expected));

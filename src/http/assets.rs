@@ -93,7 +93,7 @@ pub(super) fn answer(folder: Folder, path: &str, asked: &HeaderMap, keep: &'stat
 struct Dist;
 
 /// Whether the caller has this very file (RFC 9110, section 13.1.2: the weak comparison).
-fn knows(asked: &HeaderMap, etag: &str) -> bool {
+pub(super) fn knows(asked: &HeaderMap, etag: &str) -> bool {
     let lines = asked.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{Edge, origin};
+use super::{Edge, origin, sockjs};
 
 /// The middleware: answers preflights, and marks the answers of the others.
 pub(super) async fn share(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
@@ -23,7 +23,7 @@ pub(super) async fn share(State(edge): State<Arc<Edge>>, request: Request, next:
     }
     let origin = request.headers().get(ORIGIN).filter(|_| origin::is_listed(request.headers(), &edge.config)).cloned();
     let mut response = match &origin {
-        Some(_) if is_preflight(&request) => preflight(),
+        Some(_) if is_preflight(&request) && !sockjs::is_path(request.uri().path()) => preflight(),
         _ => next.run(request).await,
     };
     let headers = response.headers_mut();

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::limit::Limiter;
 use super::meters::Meters;
 use super::socket::Places;
+use super::sockjs::Sessions;
 use super::turns::Turns;
 use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
@@ -44,6 +45,8 @@ pub struct Edge {
     pub node: Arc<Node>,
     /// Open sockets, counted.
     pub places: Places,
+    /// Sessions over HTTP requests, for who cannot have a WebSocket.
+    pub sessions: Sessions,
     /// The certificate in force, where this process speaks TLS itself.
     pub certificates: Option<Arc<Certificates>>,
     /// What is counted here.
@@ -68,6 +71,7 @@ impl Edge {
             succeeded: AtomicBool::new(false),
             handovers_failed: Mutex::default(),
             places: Places::new(&config.limits),
+            sessions: Sessions::default(),
             meters: Meters::new(),
             node,
             config,

@@ -107,10 +107,7 @@ impl FromRequest<Arc<Edge>> for Fields {
     async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let limits = &edge.config.limits;
-        let read = read(&parts.headers, body, limits.request_bytes_max);
-        let bytes = tokio::time::timeout(Duration::from_secs(limits.request_seconds_max), read)
-            .await
-            .map_err(|_| too_slow(limits.request_seconds_max))??;
+        let bytes = self::body(&parts.headers, body, limits.request_bytes_max, limits.request_seconds_max).await?;
         match accept::media_type(&parts.headers).as_deref() {
             _ if accept::sends_json(&parts.headers) && !bytes.is_empty() => Self::of_json(&bytes),
             _ if bytes.is_empty() => Ok(Self { values: Map::new(), is_json: accept::sends_json(&parts.headers) }),
@@ -119,6 +116,17 @@ impl FromRequest<Arc<Edge>> for Fields {
                 .detail("say what the body is: Content-Type application/json or application/x-www-form-urlencoded")),
         }
     }
+}
+
+/// A body of at most so many bytes, that comes within so many seconds.
+pub(super) async fn body(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+    seconds: u64,
+) -> Result<bytes::Bytes, Problem> {
+    let read = read(headers, body, bytes_max);
+    tokio::time::timeout(Duration::from_secs(seconds), read).await.map_err(|_| too_slow(seconds))?
 }
 
 async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<bytes::Bytes, Problem> {

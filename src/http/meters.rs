@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::Edge;
 use super::error::Problem;
-use crate::meter::{Causes, Counter, Family, Gauge, Label, Registry};
+use crate::meter::{Causes, Counter, Family, Gauge, Held, Label, Registry};
 use crate::session::CAUSES;
 
 /// Every `code` of a problem document. A test compares them with the source.
@@ -63,6 +63,8 @@ const CODES: &[&str] = &[
     "too_many_connects",
     "too_many_connections",
 ];
+/// Every way of SockJS.
+const WAYS: [&str; 6] = ["websocket", "xhr", "xhr_streaming", "eventsource", "htmlfile", "jsonp"];
 /// What was not foreseen counts as this.
 const OTHER: &str = "other";
 
@@ -73,17 +75,29 @@ pub struct Meters {
     handshakes: Causes,
     refusals: Causes,
     errors: Causes,
+    /// By the way that opened them.
+    sockjs: Family<Label, Gauge>,
 }
 
 impl Meters {
     pub(super) fn new() -> Self {
+        let sockjs = Family::<Label, Gauge>::default();
+        for way in WAYS {
+            drop(sockjs.get_or_create(&[("transport", way)]));
+        }
         let codes = |codes: &'static [&'static str]| codes.iter().copied().chain([OTHER]);
         Self {
             requests: Causes::new("status", ["1xx", "2xx", "3xx", "4xx", "5xx"]),
             handshakes: Causes::new("result", ["accepted", "refused"]),
             refusals: Causes::new("code", codes(CODES)),
             errors: Causes::new("code", codes(CAUSES)),
+            sockjs,
         }
+    }
+
+    /// A SockJS session is opened this way; it counts for as long as what is answered is held.
+    pub(super) fn sockjs(&self, way: &'static str) -> Held {
+        Held::of(&self.sockjs.get_or_create(&[("transport", way)]))
     }
 
     /// A client was told over STOMP that something cannot be done, or is.
@@ -108,6 +122,11 @@ impl Meters {
             "sarangbang_stomp_errors",
             "ERROR frames, and refusals told on /user/queue/errors, by their code",
             self.errors.clone(),
+        );
+        registry.register(
+            "sarangbang_sockjs_sessions_open",
+            "SockJS sessions that are open, by the transport that opened them",
+            self.sockjs.clone(),
         );
     }
 }

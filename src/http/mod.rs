@@ -28,6 +28,7 @@ mod quota;
 mod redirect;
 mod rooms;
 mod socket;
+mod sockjs;
 mod turns;
 mod wanted;
 mod who;
@@ -44,6 +45,7 @@ pub use meters::Meters;
 pub use operator::operator;
 pub use redirect::redirect;
 pub use socket::Places;
+pub use sockjs::Sessions;
 
 /// Every route. The layers below them run from the last to the first.
 pub fn router(edge: Arc<Edge>) -> Router {
@@ -70,6 +72,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/ws-stomp", get(socket::upgrade))
         .route("/ws-stomp/", get(socket::upgrade))
         .route("/ws-stomp/websocket", get(socket::upgrade))
+        .merge(sockjs::routes(&edge))
         .fallback(pages::elsewhere)
         .method_not_allowed_fallback(pages::other_method)
         .layer(from_fn_with_state(Arc::clone(&edge), origin::guard))

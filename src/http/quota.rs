@@ -25,6 +25,11 @@ pub(super) const PEOPLE: u64 = u64::MAX;
 pub struct RetryAfter(pub Duration);
 
 impl RetryAfter {
+    /// In a second: it is a matter of moments.
+    pub const fn soon() -> Self {
+        Self(Duration::from_secs(1))
+    }
+
     /// Whole seconds, rounded up and at least one: the value of a `Retry-After` header (RFC 9110, section 10.2.3).
     pub fn seconds(self) -> u64 {
         (self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0)).max(1)

@@ -26,6 +26,7 @@ pub use connections::{Connections, Ticket};
 pub use cursor::Slot;
 pub use lobby::tell_rooms;
 pub use outbox::{Closing, Outbox, Want};
+pub(crate) use post::web_socket_frame;
 pub use presence::Presence;
 pub use pump::pump;
 pub use reach::tell_reach;

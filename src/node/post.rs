@@ -59,7 +59,7 @@ pub(super) fn web_socket_text(payload: &[u8], to: &mut BytesMut) {
 }
 
 /// Appends one whole WebSocket frame (RFC 6455, section 5.2) of the given opcode.
-pub(super) fn web_socket_frame(opcode: u8, payload: &[u8], to: &mut BytesMut) {
+pub(crate) fn web_socket_frame(opcode: u8, payload: &[u8], to: &mut BytesMut) {
     to.reserve(payload.len() + 10);
     to.put_u8(0x80 | opcode);
     match u16::try_from(payload.len()) {

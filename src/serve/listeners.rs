@@ -27,6 +27,8 @@ use crate::ops::{self, Handed, Metrics};
 use crate::store::backup;
 use crate::tls::Tls;
 
+/// Bytes of an answer that goes on which wait for the client to read them, and most bytes of a request's head.
+const HTTP_BUFFER_BYTES: usize = 64 * 1024;
 /// How often it is told that no connection can be accepted.
 const COMPLAINT: Duration = Duration::from_secs(10);
 
@@ -207,7 +209,8 @@ where
                 None => complain(error),
             }
         });
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
+    let mut http = server.http_builder().http1();
+    http.timer(TokioTimer::new()).header_read_timeout(head_time_max).max_buf_size(HTTP_BUFFER_BYTES);
     tokio::spawn(server.serve(app))
 }
 

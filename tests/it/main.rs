@@ -27,6 +27,8 @@ mod protocol_document;
 mod proxies;
 mod rules;
 mod signing_keys;
+mod sockjs;
+mod sockjs_limits;
 mod spec_ack;
 mod spec_connect;
 mod spec_errors;

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Something that came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Incoming {
+pub(crate) enum Incoming {
     /// A whole message, be it text or binary.
     Message(Bytes),
     /// To be answered with the same payload.
@@ -22,7 +22,7 @@ pub(super) enum Incoming {
 
 /// How the peer broke the protocol. Nothing that comes behind it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// A frame that must not be: close code 1002.
     Protocol(&'static str),
     /// Text that is no UTF-8: close code 1007.
@@ -32,7 +32,7 @@ pub(super) enum Broken {
 }
 
 /// What has come and is not whole yet.
-pub(super) struct Intake {
+pub(crate) struct Intake {
     buffer: BytesMut,
     /// The fragments of a message so far.
     message: Option<Fragments>,
@@ -66,17 +66,17 @@ const CONTROL_BYTES_MAX: usize = 125;
 
 impl Intake {
     /// For messages of at most so many bytes.
-    pub(super) fn new(message_bytes_max: usize) -> Self {
+    pub(crate) fn new(message_bytes_max: usize) -> Self {
         Self { buffer: BytesMut::new(), message: None, message_bytes_max }
     }
 
     /// Takes bytes as they came.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next thing that is whole. After an error it must not be asked again.
-    pub(super) fn next(&mut self) -> Result<Option<Incoming>, Broken> {
+    pub(crate) fn next(&mut self) -> Result<Option<Incoming>, Broken> {
         loop {
             let Some(head) = self.head()? else { return Ok(None) };
             let length = head.bytes + head.payload_bytes;

@@ -1,4 +1,5 @@
-//! One WebSocket connection, from the upgrade to the last byte: the loop between socket, session and node.
+//! One connection, from the upgrade of its WebSocket to the last byte: the loop between socket, session and node.
+//! What carries the frames may be no WebSocket: see [`super::sockjs`].
 //!
 //! It decides nothing of the protocol (that is `session`) and delivers nothing (that is `node`). Invariant: every
 //! subscription that entered leaves exactly once, however the connection ends: [`members::Members`] sees to it.
@@ -17,18 +18,17 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::time::{Instant as Deadline, sleep_until, timeout};
 
+pub(in crate::http) use intake::{Broken, Incoming, Intake};
+pub(in crate::http) use places::Place;
 pub use places::Places;
-pub(in crate::http) use upgrade::upgrade;
+pub(in crate::http) use upgrade::{accept, admit, upgrade};
 
 use super::Edge;
-use crate::node::{Closing, Outbox, Want};
+use crate::node::{Closing, Outbox, Socket, Want};
 use crate::session::{Close, Error};
 use connection::Connection;
-use intake::{Broken, Incoming};
 use tap::{Came, Tap};
 
 /// How long a peer may take to answer a close frame, or to take what was written before it.
@@ -38,12 +38,12 @@ const DISCARDED_BYTES_MAX: usize = 4 << 20;
 /// WebSocket messages of more than a STOMP frame are refused, with some room for several small frames in one.
 const FRAMES_IN_ONE: usize = 2;
 
-/// Runs a connection until it ends.
-async fn run(edge: Arc<Edge>, io: Upgraded) {
+/// Runs a connection until it ends, over whatever carries the frames of a WebSocket; it `holds_back` what it took until it
+/// is flushed, or does not.
+pub(in crate::http) async fn run(edge: Arc<Edge>, socket: Socket, holds_back: bool) {
     let limits = &edge.config.limits;
     let now = Instant::now();
-    let socket = Box::new(TokioIo::new(io));
-    let outbox = Outbox::new(socket, edge.config.is_https(), limits.outbox_bytes_max, now);
+    let outbox = Outbox::new(socket, holds_back, limits.outbox_bytes_max, now);
     let mut tap = Tap::new(Arc::clone(&outbox), limits.frame_bytes_max * FRAMES_IN_ONE);
     let mut connection = Connection::new(Arc::clone(&edge), Arc::clone(&outbox), now);
     // Whoever comes while the store is away was not there when that was told.

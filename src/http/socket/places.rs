@@ -24,7 +24,7 @@ struct Taken {
 }
 
 /// A place, given back when dropped.
-pub(super) struct Place {
+pub(in crate::http) struct Place {
     address: IpAddr,
     places: Places,
 }

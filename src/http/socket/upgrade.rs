@@ -1,5 +1,7 @@
 //! The way in: an HTTP request becomes a WebSocket (RFC 6455, section 4.2).
 
+use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,11 +16,13 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 
-use super::run;
+use super::{Place, run};
 use crate::http::error::Problem;
 use crate::http::peer::Peer;
 use crate::http::{Edge, origin};
+use crate::node::Socket;
 use crate::stomp::Version;
 
 /// RFC 6455, section 1.3.
@@ -27,7 +31,22 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const GREETING: &str = "Welcome to SockJS!\n";
 
 /// `GET /ws-stomp` and `GET /ws-stomp/websocket`.
-pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Response {
+pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    accept(edge, request, |edge, io| {
+        let holds_back = edge.config.is_https();
+        run(edge, io, holds_back)
+    })
+}
+
+/// Makes a WebSocket of a request, and runs `then` over it, which has a place for as long as it runs.
+pub(in crate::http) fn accept<F>(
+    edge: Arc<Edge>,
+    mut request: Request,
+    then: impl FnOnce(Arc<Edge>, Socket) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = ()> + Send,
+{
     let headers = request.headers();
     if !lists(headers, UPGRADE, "websocket") {
         return without_upgrade(request.uri().path());
@@ -43,25 +62,9 @@ pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request:
     }
     let protocol = subprotocol(headers);
     let peer = Peer::of(request.extensions(), headers, &edge.config.trusted_proxies);
-    // Who came in before another process took over gets a socket, and by that one close 1012: come again, at once.
-    if edge.is_draining() && !edge.succeeded.load(Ordering::Relaxed) {
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining")
-            .detail("the server is restarting")
-            .into_response();
-    }
-    if let Err(wait) = edge.limiter.connect(peer.address) {
-        return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connects")
-            .detail("this address opened too many sockets lately")
-            .retry_after(wait)
-            .into_response();
-    }
-    let place = match edge.places.take(peer.address) {
+    let place = match admit(&edge, peer.address) {
         Ok(place) => place,
-        Err(limit) => {
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections")
-                .detail(format!("as many sockets are open as {limit} allows"))
-                .into_response();
-        }
+        Err(problem) => return problem.into_response(),
     };
     let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Problem::new(StatusCode::UPGRADE_REQUIRED, "no_upgrade").detail("use HTTP/1.1").into_response();
@@ -69,11 +72,28 @@ pub(in crate::http) async fn upgrade(State(edge): State<Arc<Edge>>, mut request:
     tokio::spawn(async move {
         // A peer that vanishes between the answer and the upgrade has lost nothing.
         if let Ok(io) = on_upgrade.await {
-            run(edge, io).await;
+            then(edge, Box::new(TokioIo::new(io))).await;
         }
         drop(place);
     });
     switching(&key, protocol)
+}
+
+/// Lets one more connection of this address in, if the limits do.
+pub(in crate::http) fn admit(edge: &Edge, address: IpAddr) -> Result<Place, Problem> {
+    // Who came in before another process took over gets a socket, and by that one close 1012: come again, at once.
+    if edge.is_draining() && !edge.succeeded.load(Ordering::Relaxed) {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining").detail("the server is restarting"));
+    }
+    edge.limiter.connect(address).map_err(|wait| {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connects")
+            .detail("this address opened too many sockets lately")
+            .retry_after(wait)
+    })?;
+    edge.places.take(address).map_err(|limit| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections")
+            .detail(format!("as many sockets are open as {limit} allows"))
+    })
 }
 
 /// The client's key, if this is a proper opening handshake (RFC 6455, section 4.2.1).

@@ -9,6 +9,7 @@ pub(crate) mod redis;
 pub(crate) mod scrape;
 pub(crate) mod secure;
 mod server;
+pub(crate) mod sockjs;
 pub(crate) mod speaker;
 
 pub(crate) use client::{Client, Event, Frame};

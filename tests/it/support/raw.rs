@@ -70,6 +70,15 @@ impl Server {
         raw.answer().await
     }
 
+    /// A request whose answer goes on: its head, and the connection to read the rest from.
+    pub(crate) async fn streaming(&self, method: &str, path: &str, headers: &str) -> (Answer, Raw) {
+        let mut raw = Raw::open(self).await;
+        let host = self.authority();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n{headers}\r\n");
+        raw.write(request.as_bytes()).await;
+        (raw.answer().await, raw)
+    }
+
     /// An opening handshake with exactly these headers.
     pub(crate) async fn handshake(&self, headers: &str) -> Answer {
         let mut raw = Raw::open(self).await;
@@ -146,6 +155,29 @@ impl Raw {
         while self.inbox.len() < length && self.read().await {}
         answer.body = String::from_utf8(self.inbox.drain(..length).collect()).unwrap();
         answer
+    }
+
+    /// The next piece of an answer in chunks (RFC 9112, section 7.1), however large. `None` at its end, and at that of the
+    /// connection.
+    pub(crate) async fn chunk(&mut self) -> Option<String> {
+        loop {
+            if let Some(at) = self.inbox.windows(2).position(|two| two == b"\r\n") {
+                let size = usize::from_str_radix(std::str::from_utf8(&self.inbox[..at]).unwrap(), 16).unwrap();
+                if self.inbox.len() >= at + 2 + size + 2 {
+                    let chunk = self.inbox.drain(..at + 2 + size + 2).skip(at + 2).take(size).collect();
+                    return Some(String::from_utf8(chunk).unwrap()).filter(|chunk| !chunk.is_empty());
+                }
+            }
+            if !self.read().await {
+                return None;
+            }
+        }
+    }
+
+    /// Everything until the end of the connection, as it comes.
+    pub(crate) async fn bytes(&mut self) -> Vec<u8> {
+        while self.read().await {}
+        std::mem::take(&mut self.inbox)
     }
 
     /// The next WebSocket frame: its first octet and its payload. `None` at the end of the connection.
