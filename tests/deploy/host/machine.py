@@ -167,7 +167,7 @@ class Made(Machine):
     def start(self):
         """Switches it on."""
         command = [
-            "setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot",
+            "systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot",
             "--register=no", "--keep-unit", "--console=pipe", "--machine=sarangbang-host", "--kill-signal=SIGRTMIN+3",
             "--network-namespace-path=/run/netns/sarangbang-host", "--rlimit=NOFILE=1048576",
         ]

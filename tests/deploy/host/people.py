@@ -84,16 +84,22 @@ class Person:
         url = f"wss://{self.crowd.domain}/ws-stomp"
         async with self.crowd.session.ws_connect(url, protocols=["v12.stomp"], timeout=aiohttp.ClientWSTimeout(ws_close=2)) as socket:
             self.socket = socket
-            await socket.send_str(frame("CONNECT", accept_version="1.2", host=self.crowd.domain, token=self.token, heart_beat="0,0"))
-            await socket.send_str(frame("SUBSCRIBE", id="e", destination="/user/queue/errors"))
-            place = f"/sub/chat/room/{self.room}"
-            await socket.send_str(frame("SUBSCRIBE", id="r", destination=place, receipt="in", after=self.last))
+            try:
+                await self.enter(socket)
+            except ConnectionResetError:
+                pass  # It was let in, and told to come again before it had said everything: no refusal, the code is read below.
             async for message in socket:
                 if message.type == aiohttp.WSMsgType.TEXT:
                     await self.hear(message.data)
             if socket.close_code == 1012:
                 self.crowd.ledger.goodbyes += 1
         self.socket = None
+
+    async def enter(self, socket):
+        await socket.send_str(frame("CONNECT", accept_version="1.2", host=self.crowd.domain, token=self.token, heart_beat="0,0"))
+        await socket.send_str(frame("SUBSCRIBE", id="e", destination="/user/queue/errors"))
+        place = f"/sub/chat/room/{self.room}"
+        await socket.send_str(frame("SUBSCRIBE", id="r", destination=place, receipt="in", after=self.last))
 
     async def hear(self, text):
         if not text.strip("\n"):
