@@ -71,7 +71,7 @@ class Machine:
     def run(self, script, check=True, stdin=""):
         """Runs a shell script as root on the host, and returns what it said."""
         command = ["ssh", *self.ssh_options(), f"{self.user}@{self.address}", "sudo sh -c " + shlex.quote(script)]
-        done = subprocess.run(command, capture_output=True, text=True, input=stdin, timeout=180)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", input=stdin, timeout=180)
         if check and done.returncode:
             raise AssertionError(f"on the host: {script}\n-> {done.returncode}\n{done.stdout}{done.stderr}")
         return (done.stdout + ("" if check else done.stderr)).strip()

@@ -74,8 +74,10 @@ class Person:
             try:
                 await self.once()
             except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as cause:
-                if not self.crowd.over:
+                # Whoever was in and lost the socket without a close frame comes back as well, and was not refused.
+                if not self.crowd.over and self.socket is None:
                     self.crowd.ledger.refused.append(f"{type(cause).__name__}: {cause}")
+            self.socket = None
             self.inside.clear()
             self.left_at = self.left_at or time.monotonic()
             await asyncio.sleep(random.uniform(0.05, 1.0))
@@ -88,12 +90,12 @@ class Person:
                 await self.enter(socket)
             except ConnectionResetError:
                 pass  # It was let in, and told to come again before it had said everything: no refusal, the code is read below.
-            async for message in socket:
+            while (message := await socket.receive()).type not in GONE:
                 if message.type == aiohttp.WSMsgType.TEXT:
                     await self.hear(message.data)
-            if socket.close_code == 1012:
+            # The code as it was said: the socket's own is another when the answer to it could not be written any more.
+            if message.type == aiohttp.WSMsgType.CLOSE and message.data == 1012:
                 self.crowd.ledger.goodbyes += 1
-        self.socket = None
 
     async def enter(self, socket):
         await socket.send_str(frame("CONNECT", accept_version="1.2", host=self.crowd.domain, token=self.token, heart_beat="0,0"))
@@ -146,6 +148,7 @@ class Person:
                 await self.send(key, self.open[key])
 
 
+GONE = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 # Refusals that say: send it again.
 RETRIED = ("unavailable", "store_away", "store_back", "gap")
 
