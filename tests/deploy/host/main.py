@@ -83,7 +83,9 @@ class Deployment:
                      "--ssh-common-args", " ".join(machine.ssh_options())]
         began = time.monotonic()
         done = subprocess.run(arguments, cwd=REPOSITORY / "ansible", capture_output=True, text=True, timeout=400,
-                              env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "ansible")}
+                              env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "ansible"),
+                                                # Another test's host has the same address: its open connection leads there.
+                                                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "ssh")}
                               # No connection that is open already: the host's key is looked at again.
                               | ({"ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none"} if anew else {}))
         (self.folder / f"play-{book}-{len(list(self.folder.glob('play-*')))}.log").write_text(done.stdout + done.stderr)
