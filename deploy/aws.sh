@@ -126,7 +126,7 @@ losses() {
   terraform -chdir="$module" show -json "$folder/plan" | python3 -c '
 import json, sys
 for change in json.load(sys.stdin).get("resource_changes", []):
-    if "delete" in change["change"]["actions"] and change["type"] in ("aws_instance", "aws_ebs_volume", "aws_eip", "aws_elasticache_replication_group"):
+    if "delete" in change["change"]["actions"] and change["type"] in ("aws_instance", "aws_ebs_volume", "aws_eip", "aws_s3_bucket", "aws_elasticache_replication_group"):
         print(change["address"])'
 }
 
@@ -169,7 +169,7 @@ destroy() {
   has_state || stop "nothing is known of a deployment of $DOMAIN on AWS (no $folder/terraform.tfstate)" "is DOMAIN right, and was it deployed from here?"
   initialise
   say "This takes $DOMAIN down: the hosts, their addresses and their network go. The data stays as one last snapshot, from which"
-  say "\`make deploy … SNAPSHOT=\` starts again; daily snapshots and backups stay too."
+  say "\`make deploy … SNAPSHOT=\` starts again; daily snapshots stay too, and the bucket with the backups."
   if [ -z "$answer" ]; then
     read -r -p "To go on, write the domain: " answer || true
   fi
@@ -179,6 +179,7 @@ destroy() {
     take_last_snapshot "$volume"
     # Terraform refuses to remove the volume, rightly. It goes when its snapshot is whole and nothing holds it any more.
     terraform -chdir="$module" state rm -no-color aws_volume_attachment.data aws_ebs_volume.data >>"$folder/destroy.log" 2>&1 || true
+    leave_bucket
   fi
   step "Terraform: taking everything down"
   if [ "$NODES" -gt 1 ]; then
@@ -191,11 +192,26 @@ destroy() {
     aws ec2 wait volume-available --volume-ids "$volume"
     aws ec2 delete-volume --volume-id "$volume"
     say "the data of $DOMAIN is in the snapshot $snapshot ($AWS_REGION)"
+    if [ -s "$folder/buckets" ]; then
+      say "its backups are in $(sed 's|^|s3://|' "$folder/buckets" | paste -sd ' '), and do not expire any more: empty and delete that when you want none of them"
+    fi
     say "again: make deploy DOMAIN=$DOMAIN EMAIL=… SNAPSHOT=$snapshot"
   else
     say "the rooms are in ElastiCache's snapshot sarangbang-${DOMAIN//./-}-final; its user and password stay for it"
   fi
   rm -f "$folder/inventory.json" "$folder/known_hosts" "$folder/ssh_config" "$folder/cluster"
+}
+
+# The bucket with the backups stays closed, encrypted and with its versions. The rule by which backups expire goes: with no
+# host that adds new ones, it would end the last of them too.
+leave_bucket() {
+  local bucket kept
+  bucket=$(terraform_output backup_bucket 2>/dev/null | tr -d '"' || true)
+  [[ $bucket != sarangbang-* ]] || grep -qxF "$bucket" "$folder/buckets" 2>/dev/null || echo "$bucket" >>"$folder/buckets"
+  mapfile -t kept < <(terraform -chdir="$module" state list 2>>"$folder/destroy.log" | grep '^aws_s3_bucket' | grep -v '^aws_s3_bucket_lifecycle_configuration')
+  [ "${#kept[@]}" -eq 0 ] ||
+    terraform -chdir="$module" state rm -no-color "${kept[@]}" >>"$folder/destroy.log" 2>&1 ||
+    stop "Terraform cannot leave the bucket $bucket as it is" "see $folder/destroy.log, and run this again; the data is in $snapshot"
 }
 
 # take_last_snapshot VOLUME: stops the host, so that the snapshot is of a volume at rest, and waits until it is whole.

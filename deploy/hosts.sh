@@ -60,6 +60,11 @@ variables = {
 # The password goes to Ansible by the environment: what is written down here holds no secret.
 if told["REDIS_PASSWORD"]:
     variables["sarangbang_secrets"] = {"redis-password": "{{ lookup('ansible.builtin.env', 'REDIS_PASSWORD') }}"}
+if outputs.get("backup_bucket"):
+    variables |= {
+        "sarangbang_backup_bucket": outputs["backup_bucket"],
+        "sarangbang_backup_bucket_region": outputs["backup_bucket_region"],
+    }
 inventory = {"sarangbang": {"hosts": hosts, "vars": variables}}
 for path, text in (("ssh_config", "\n".join(lines) + "\n"), ("inventory.json", json.dumps(inventory, indent=2) + "\n")):
     with open(f"{folder}/{path}.new", "w") as file:

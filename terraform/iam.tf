@@ -1,8 +1,8 @@
-# The host needs nothing of AWS: it has a role so that nothing has to be restarted on the day when it does, and the role
-# has no rights. Whoever breaks into the host finds no credentials that are good for anything.
+# The host needs next to nothing of AWS: its role may add backups to the bucket of bucket.tf, and without that bucket nothing at
+# all. Whoever breaks into the host finds no credentials that read, change or delete anything.
 resource "aws_iam_role" "host" {
   name        = "${local.name}-host"
-  description = "The host of ${var.domain}; without rights"
+  description = "The host of ${var.domain}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

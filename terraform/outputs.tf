@@ -29,6 +29,16 @@ output "data_volume_id" {
   value       = aws_ebs_volume.data.id
 }
 
+output "backup_bucket" {
+  description = "The bucket to which the host copies its backups, or null."
+  value       = one(aws_s3_bucket.backups[*].bucket)
+}
+
+output "backup_bucket_region" {
+  description = "Where that bucket is, or null."
+  value       = one(aws_s3_bucket.backups[*].region)
+}
+
 output "instance_connect_endpoint_id" {
   description = "By which SSH comes in, or null."
   value       = one(aws_ec2_instance_connect_endpoint.ssh[*].id)

@@ -140,6 +140,23 @@ variable "snapshots_kept" {
   }
 }
 
+variable "backup_bucket" {
+  type        = bool
+  default     = true
+  description = "Whether the host copies its backups into an S3 bucket that is made for them. It costs cents, and survives the host, its volumes and `make destroy`."
+}
+
+variable "backup_bucket_days" {
+  type        = number
+  default     = 35
+  description = "Days after which a backup in the bucket expires; for as many more it can be had back as an older version."
+
+  validation {
+    condition     = var.backup_bucket_days >= 7 && var.backup_bucket_days <= 3650 && floor(var.backup_bucket_days) == var.backup_bucket_days
+    error_message = "backup_bucket_days is a whole number from 7 to 3650: with fewer, a host that fails unnoticed for a week leaves nothing."
+  }
+}
+
 variable "alarm_email" {
   type        = string
   default     = null

@@ -19,6 +19,9 @@ mock_provider "aws" {
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::111122223333:role/mock" }
   }
+  mock_resource "aws_s3_bucket" {
+    defaults = { id = "sarangbang-mock", bucket = "sarangbang-mock", arn = "arn:aws:s3:::sarangbang-mock", region = "eu-central-1" }
+  }
   mock_resource "aws_sns_topic" {
     defaults = { arn = "arn:aws:sns:eu-central-1:111122223333:mock" }
   }
@@ -102,6 +105,71 @@ run "everything_that_is_kept_is_encrypted" {
     condition     = aws_dlm_lifecycle_policy.data[0].policy_details[0].target_tags.Snapshots == aws_ebs_volume.data.tags.Snapshots && aws_dlm_lifecycle_policy.data[0].policy_details[0].schedule[0].retain_rule[0].count == 14
     error_message = "the data volume is not among what is snapshotted"
   }
+}
+
+run "backups_go_to_a_closed_bucket" {
+  command = plan
+
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.backups[0].rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256" && aws_s3_bucket_versioning.backups[0].versioning_configuration[0].status == "Enabled"
+    error_message = "the bucket is not encrypted, or keeps no versions"
+  }
+  assert {
+    condition     = alltrue([for closed in [aws_s3_bucket_public_access_block.backups[0]] : closed.block_public_acls && closed.block_public_policy && closed.ignore_public_acls && closed.restrict_public_buckets]) && aws_s3_bucket_ownership_controls.backups[0].rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "the bucket can be opened to the public, or objects in it belong to whoever adds them"
+  }
+  assert {
+    condition     = jsondecode(aws_s3_bucket_policy.backups[0].policy).Statement == [{ Sid = "HttpsAlone", Effect = "Deny", Principal = "*", Action = "s3:*", Resource = ["arn:aws:s3:::sarangbang-mock", "arn:aws:s3:::sarangbang-mock/*"], Condition = { Bool = { "aws:SecureTransport" = "false" } } }]
+    error_message = "the bucket answers plain HTTP"
+  }
+  assert {
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.backups[0].rule : rule.expiration[0].days == 35 && rule.noncurrent_version_expiration[0].noncurrent_days == 35 && rule.abort_incomplete_multipart_upload[0].days_after_initiation == 2 && rule.status == "Enabled"])
+    error_message = "backups, their older versions or parts of them stay for ever"
+  }
+  assert {
+    condition     = !aws_s3_bucket.backups[0].force_destroy && output.backup_bucket == "sarangbang-mock" && output.backup_bucket_region == "eu-central-1"
+    error_message = "the bucket goes with what is in it, or Ansible is not told of it"
+  }
+}
+
+run "the_host_may_add_backups_and_nothing_else" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.backups[0].policy).Statement == [{ Sid = "AddBackups", Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::sarangbang-mock/sarangbang/*" }]
+    error_message = "the host has other rights than to add backups"
+  }
+}
+
+run "without_the_bucket_the_host_has_no_rights" {
+  command = plan
+  variables {
+    backup_bucket = false
+  }
+  assert {
+    condition     = length(aws_s3_bucket.backups) == 0 && length(aws_iam_role_policy.backups) == 0 && output.backup_bucket == null
+    error_message = "something of the bucket is there although it was not wanted"
+  }
+}
+
+run "a_long_domain_still_gives_a_name_for_a_bucket" {
+  command = plan
+  variables {
+    domain = "chat.of-a-department.example.com"
+  }
+  assert {
+    # S3's names have at most 63 characters, of which Terraform adds 26.
+    condition     = can(regex("^sarangbang-[a-z0-9-]{1,25}-$", aws_s3_bucket.backups[0].bucket_prefix))
+    error_message = "the beginning of the bucket's name is ${aws_s3_bucket.backups[0].bucket_prefix}"
+  }
+}
+
+run "backups_do_not_expire_within_days" {
+  command = plan
+  variables {
+    backup_bucket_days = 1
+  }
+  expect_failures = [var.backup_bucket_days]
 }
 
 run "alarms_recover_and_reboot" {

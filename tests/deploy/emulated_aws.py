@@ -4,7 +4,7 @@
 
 It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
 policies, EC2 Instance Connect endpoints, and the Debian images by Debian's own account. They keep
-what they are given, and give it back: what AWS would check of it is not checked. Four faults of moto are mended.
+what they are given, and give it back: what AWS would check of it is not checked. Five faults of moto are mended.
 """
 
 import copy
@@ -47,6 +47,7 @@ from moto.ec2.models.instances import Instance  # noqa: E402
 from moto.ec2.models.security_groups import SecurityGroupRule  # noqa: E402
 from moto.ec2.models.subnets import Subnet  # noqa: E402
 from moto.ec2.responses import EC2Response  # noqa: E402
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult  # noqa: E402
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 from werkzeug.wrappers import Request, Response  # noqa: E402
@@ -133,6 +134,14 @@ def terminate(self, before=Instance.terminate):
     return answered
 
 
+def is_action_permitted(self, *told, before=IAMPolicyStatement.is_action_permitted, **more):
+    """moto 5.2.5 takes every condition of a bucket's policy as met. This AWS is asked over HTTP, and stands for one over HTTPS."""
+    if self._statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}:
+        return PermissionResult.NEUTRAL
+    return before(self, *told, **more)
+
+
+IAMPolicyStatement.is_action_permitted = is_action_permitted
 Instance.terminate = terminate
 EC2Response.run_instances = run_instances
 Subnet.ipv6_cidr_block_association_set = property(ipv6_blocks)
@@ -197,6 +206,12 @@ def note(environ):
         action = target.rsplit(".", 1)[-1]
     elif action:
         action = action[1].decode()
+    elif service[1] == "s3":
+        # What is asked of a bucket stands behind its name: PUT /bucket?versioning
+        what = "object" if environ["PATH_INFO"].strip("/").count("/") else "bucket"
+        asked_for = [part.removesuffix("=") for part in environ["QUERY_STRING"].split("&")]
+        kind = next((part for part in asked_for if "=" not in part), "")
+        action = f"{environ['REQUEST_METHOD']} {kind or what}"
     else:
         action = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].split('/')[1]}"
     line = f"{({'monitoring': 'cloudwatch'}).get(service[1], service[1])}:{action}"

@@ -83,7 +83,9 @@ class Deployment:
                      "--ssh-common-args", " ".join(machine.ssh_options())]
         began = time.monotonic()
         done = subprocess.run(arguments, cwd=REPOSITORY / "ansible", capture_output=True, text=True, timeout=400,
-                              env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "ansible")}
+                              env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "ansible"),
+                                                # Another test's host has the same address: its open connection leads there.
+                                                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "ssh")}
                               # No connection that is open already: the host's key is looked at again.
                               | ({"ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none"} if anew else {}))
         (self.folder / f"play-{book}-{len(list(self.folder.glob('play-*')))}.log").write_text(done.stdout + done.stderr)
@@ -139,6 +141,7 @@ class Deployment:
             ("a domain without an address", "true", "true", {"sarangbang_domains": ["nowhere.sarangbang.test"]},
              r"nowhere.sarangbang.test has no address.*Fix: a DNS record"),
             ("another program than was summed", "true", "true", {"sarangbang_sha256": "0" * 64}, r"SHA-256 is not.*Fix: build or fetch"),
+            ("a bucket that is none", "true", "true", {"sarangbang_backup_bucket": "s3://mine"}, r'"s3://mine".*Fix: a bucket.s name without s3://'),
             ("an unreachable host", "true", "true", {"address": "127.0.0.99"}, r"host \(127.0.0.99\) cannot be reached by SSH.*Fix: is it on"),
         ]
         if not self.arguments.host:
@@ -303,6 +306,31 @@ class Deployment:
         assert listed == "2", listed
         return f"both timers are set; a backup was made and proven ({count} there)"
 
+    def bucket(self):
+        """The role's part of it. The host reaches no S3: a command of that name stands for AWS's, and copies beside the data."""
+        self.machine.run("cat >/usr/local/bin/aws && chmod 755 /usr/local/bin/aws", stdin=(
+            '#!/bin/sh\ncp "$4" /var/lib/sarangbang/arrived && echo "$1 $2 $3 $5 $AWS_DEFAULT_REGION" >/var/lib/sarangbang/told\n'))
+        told = {"sarangbang_version": self.machine.run("basename $(readlink /opt/sarangbang/current)"),
+                "sarangbang_backup_bucket": "sarangbang-test", "sarangbang_backup_bucket_region": "eu-central-1"}
+        process = self.main_process()
+        _, changed, _ = self.play("site", **told)
+        assert changed > 0, "nothing changed"
+        again = [self.play("site", flags=flags, **told)[1] for flags in ((), ("--check", "--diff"))]
+        assert again == [0, 0], f"again: {again} changed"
+        self.machine.run("systemctl start sarangbang-backup.service")
+        said = self.machine.run("cat /var/lib/sarangbang/told; cmp /var/lib/sarangbang/arrived $(ls /var/backups/sarangbang/*.backup | tail -n 1)")
+        assert said == "s3 cp --only-show-errors s3://sarangbang-test/sarangbang/ eu-central-1", said
+        before = self.machine.run("cat /var/lib/sarangbang/last-backup")
+        self.machine.run("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/aws")
+        failed = self.machine.run("sleep 1.1; systemctl start sarangbang-backup.service >/dev/null 2>&1; echo $?")
+        assert failed != "0" and self.machine.run("cat /var/lib/sarangbang/last-backup") == before, "a copy that failed is counted"
+        self.play("site", **told | {"sarangbang_backup_bucket": ""})
+        left = self.machine.run("ls /etc/systemd/system/sarangbang-backup.service.d; rm -f /usr/local/bin/aws /var/lib/sarangbang/arrived /var/lib/sarangbang/told; "
+                                "systemctl reset-failed sarangbang-backup.service; systemctl start sarangbang-backup.service")
+        assert left == "", left
+        assert self.main_process() == process, "the service was restarted for it"
+        return f"{changed} changed, then 0 and 0; a backup arrives, one that does not is not counted, and the service went on"
+
     def security(self):
         worst = 0.0
         for unit in ("sarangbang", "sarangbang-backup", "sarangbang-drill"):
@@ -383,7 +411,7 @@ class Deployment:
             ("kill -9", self.kill), ("reboot", self.reboot), ("power cut", self.power_cut), ("upgrade under load", self.upgrade),
             ("kill -9 after the upgrade", self.kill),
             ("broken version", self.broken_version), ("rollback", self.rollback), ("releases", self.releases_kept),
-            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("hardening", self.security), ("ports", self.ports),
+            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
             ("secrets", self.secrets), ("local redis", self.local_redis), ("debian package", self.package),
         ]
         if not self.arguments.deb:

@@ -67,6 +67,15 @@ done
 sed -n '/^\[redis\]/,$s/^url = /store /p' /etc/sarangbang/sarangbang.toml 2>/dev/null
 
 for package in $PACKAGES; do
+  # The command of AWS may have come without Debian's package; Ubuntu 24.04 has none.
+  if [ "$package" = awscli ]; then
+    command -v aws >/dev/null && continue
+    if [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then
+      problem "there is no aws command here for the bucket of backups, and Ubuntu has no package of it." \
+        "Fix: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html, then run this again."
+      continue
+    fi
+  fi
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "missing $package"
 done
 exit 0
