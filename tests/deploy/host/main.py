@@ -181,13 +181,14 @@ class Deployment:
         return f"0 changed, no difference, in {seconds:.0f} s"
 
     def accounts(self):
-        script = "set -e; "
+        # By standard input: sudo writes its command into the journal.
+        script = "set -e; read -r password; "
         for at in range(PEOPLE):
-            script += f"echo '{PASSWORD}' | {ADMIN} user add p{at} --password-stdin {CONFIG} >/dev/null; "
-        script += f"echo '{PASSWORD}' | {ADMIN} user add boss --role admin --password-stdin {CONFIG} >/dev/null; "
+            script += f"echo \"$password\" | {ADMIN} user add p{at} --password-stdin {CONFIG} >/dev/null; "
+        script += f"echo \"$password\" | {ADMIN} user add boss --role admin --password-stdin {CONFIG} >/dev/null; "
         for at in range(ROOMS):
             script += f"{ADMIN} room create 방{at} --json {CONFIG}; "
-        said = self.machine.run(script)
+        said = self.machine.run(script, stdin=PASSWORD + "\n")
         self.rooms = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)
         assert len(self.rooms) == ROOMS, said
 
