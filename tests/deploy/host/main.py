@@ -402,7 +402,8 @@ class Deployment:
         until("the package's service is ready", self.is_ready, 60)
         self.machine.run("dpkg -P sarangbang")
         after = self.machine.run(look)
-        assert after == before, f"left behind:\n{after}"
+        left = sorted(set(after.splitlines()) - set(before.splitlines()))
+        assert not left, "left behind:\n" + "\n".join(left)
         return f"{version}: installed, served https, purged; nothing is left"
 
     def run(self):
