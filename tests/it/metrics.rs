@@ -274,9 +274,9 @@ async fn the_operator_s_listener_answers_three_paths_and_the_public_one_tells_no
 
 #[tokio::test]
 async fn the_operator_reads_on_while_the_server_drains() {
-    let mut server = open().start().await;
-    // Whoever does not answer the close is waited for.
-    let _silent = server.raw_connected("a").await;
+    let mut server = open().set("drain_seconds", 5).start().await;
+    // Whoever does not answer the close is waited for, and the second is told half of the time later.
+    let _silent = (server.raw_connected("a").await, server.raw_connected("b").await);
     let operator = server.operator();
     server.signal("TERM");
     eventually("/readyz says that it drains", || async {
@@ -284,7 +284,7 @@ async fn the_operator_reads_on_while_the_server_drains() {
         head.starts_with("HTTP/1.1 503 ") && body.contains("draining")
     })
     .await;
-    assert_eq!(server.scrape().await.value("sarangbang_websocket_handshakes_total{result=\"accepted\"}"), 1.0);
+    assert_eq!(server.scrape().await.value("sarangbang_websocket_handshakes_total{result=\"accepted\"}"), 2.0);
     assert!(server.ended().await.success());
 }
 
