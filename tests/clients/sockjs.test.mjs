@@ -8,13 +8,13 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 
-import { Client } from '@stomp/stompjs';
 import SockJS112 from 'sockjs-client-1.1.2';
 import SockJS161 from 'sockjs-client-1.6.1';
 import Stomp from 'stompjs';
 
+import { stompjsOver } from './stompjs.mjs';
 import { suite } from './suite.mjs';
-import { Inbox, room, soon, token } from './support.mjs';
+import { Inbox, room, token } from './support.mjs';
 
 const ADDRESS = `${process.env.CLIENTS_URL}/ws-stomp`;
 /** Said by one person at a time: less than `limits.messages_burst` allows beside what the other tests say. */
@@ -48,42 +48,9 @@ function sockJs(SockJS, transport) {
 }
 
 function opener(SockJS, transport) {
-  return ({ headers, beats }) => {
-    const { socket, wire } = sockJs(SockJS, transport);
-    const inbox = new Inbox();
-    const subscriptions = new Map();
-    const client = new Client({
-      webSocketFactory: () => socket,
-      connectHeaders: headers,
-      heartbeatOutgoing: beats.outgoing,
-      heartbeatIncoming: beats.incoming,
-      reconnectDelay: 0,
-      onConnect: (frame) => inbox.put('CONNECTED', frame),
-      onStompError: (frame) => inbox.put('ERROR', frame),
-      onUnhandledReceipt: (frame) => inbox.put('RECEIPT', frame),
-    });
-    client.activate();
-    return {
-      inbox,
-      wire,
-      subscribe(id, destination, more = {}) {
-        subscriptions.set(id, client.subscribe(destination, (frame) => inbox.put('MESSAGE', frame), { ...more, id }));
-      },
-      unsubscribe: (id, more) => subscriptions.get(id).unsubscribe(more),
-      send: ({ destination, ...more }, body) => client.publish({ destination, headers: more, body }),
-      begin: (id) => client.begin(id),
-      commit: (id) => client.commit(id),
-      ack: ({ headers }) => client.ack(headers.ack, headers.subscription),
-      disconnect: () =>
-        soon(
-          new Promise((resolve) => {
-            client.onDisconnect = resolve;
-            client.deactivate();
-          }),
-          'the receipt of DISCONNECT',
-        ),
-      drop: () => socket.close(),
-    };
+  return (wishes) => {
+    const watched = sockJs(SockJS, transport);
+    return stompjsOver(watched, wishes, () => watched.socket.close());
   };
 }
 

@@ -5,51 +5,15 @@ import { test } from 'node:test';
 
 import { Client } from '@stomp/stompjs';
 
+import { stompjsOver } from './stompjs.mjs';
 import { suite } from './suite.mjs';
-import { Inbox, room, soon, token, webSocket } from './support.mjs';
+import { Inbox, room, token, webSocket } from './support.mjs';
 
 const PROTOCOLS = ['v12.stomp', 'v11.stomp', 'v10.stomp'];
 
-function open({ headers, beats }) {
-  const { socket, wire } = webSocket(PROTOCOLS);
-  const inbox = new Inbox();
-  const subscriptions = new Map();
-  const client = new Client({
-    webSocketFactory: () => socket,
-    connectHeaders: headers,
-    heartbeatOutgoing: beats.outgoing,
-    heartbeatIncoming: beats.incoming,
-    reconnectDelay: 0,
-    onConnect: (frame) => inbox.put('CONNECTED', frame),
-    onStompError: (frame) => inbox.put('ERROR', frame),
-    onUnhandledReceipt: (frame) => inbox.put('RECEIPT', frame),
-  });
-  client.activate();
-  return {
-    inbox,
-    wire,
-    subscribe(id, destination, more = {}) {
-      subscriptions.set(id, client.subscribe(destination, (frame) => inbox.put('MESSAGE', frame), { ...more, id }));
-    },
-    unsubscribe: (id, more) => subscriptions.get(id).unsubscribe(more),
-    send: ({ destination, ...more }, body) => client.publish({ destination, headers: more, body }),
-    begin: (id) => client.begin(id),
-    commit: (id) => client.commit(id),
-    ack: ({ headers }) => client.ack(headers.ack, headers.subscription),
-    // It chooses the receipt itself, and holds back until the receipt has come.
-    disconnect: () =>
-      soon(
-        new Promise((resolve) => {
-          client.onDisconnect = (frame) => {
-            assert.match(frame.headers['receipt-id'], /^close-/);
-            resolve();
-          };
-          client.deactivate();
-        }),
-        'the receipt of DISCONNECT',
-      ),
-    drop: () => socket.terminate(),
-  };
+function open(wishes) {
+  const watched = webSocket(PROTOCOLS);
+  return stompjsOver(watched, wishes, () => watched.socket.terminate());
 }
 
 suite({ name: 'stompjs', version: '1.2', unescapes: true, unsubscribesWithHeaders: true, open }, ({ people, inside }) => {
