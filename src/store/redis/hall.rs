@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Which of a turn's keys it is remembered by.
 const DONE_KEY: usize = 5;
 /// Rooms that are looked after at the same time.
-const ROOMS_AT_ONCE: usize = 16;
+pub(super) const ROOMS_AT_ONCE: usize = 16;
 
 /// See `scripts/raise.lua`.
 static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/raise.lua")));

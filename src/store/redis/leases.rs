@@ -10,7 +10,7 @@ use redis::Script;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::hall::Hall;
+use super::hall::{Hall, ROOMS_AT_ONCE};
 use super::owner::Rhythm;
 use super::request::{Act, Request};
 use super::turns::Message;
@@ -19,8 +19,6 @@ use crate::store::{Result, StoreError};
 
 static CONDEMN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/condemn.lua")));
 
-/// Rooms that are looked after at the same time.
-const ROOMS_AT_ONCE: usize = 16;
 /// How long an owner's leases may take to be ended in one room, until it is tried again later.
 const ENDING_MAX: Duration = Duration::from_secs(5);
 /// Between two tries to compare.
