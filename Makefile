@@ -17,8 +17,15 @@ run: build ## Build all, and serve on http://localhost:8080 with the data in ./d
 build: page ## Build target/release/sarangbang with the page in it
 	$(CARGO) build --release --locked
 
-page: web/node_modules/.package-lock.json ## Build the page into web/dist
+page: web/dist/index.html web/bundled.json ## Build the page into web/dist
+
+# One run makes both (a pattern, as older versions of make know no groups). Where nothing changed they keep their times, and
+# cargo does not link the program again for the same page.
+web/dist/index%html web/bundled%json: web/node_modules/.package-lock.json web/index.html web/tsconfig.json web/vite.config.ts \
+    $(shell find web/src web/build -type f)
 	cd web && npm run --silent build
+
+.DELETE_ON_ERROR:
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund

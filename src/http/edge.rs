@@ -15,6 +15,7 @@ use super::sockjs::Sessions;
 use super::turns::Turns;
 use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
+use crate::meter::Gauge;
 use crate::node::Node;
 use crate::store::Store;
 use crate::tls::{Certificates, Standing};
@@ -45,6 +46,8 @@ pub struct Edge {
     pub node: Arc<Node>,
     /// Open sockets, counted.
     pub places: Places,
+    /// How many peers were told that their connection ends and have not answered yet. Their places in rooms are free already.
+    pub unanswered: Gauge,
     /// Sessions over HTTP requests, for who cannot have a WebSocket.
     pub sessions: Sessions,
     /// The certificate in force, where this process speaks TLS itself.
@@ -71,6 +74,7 @@ impl Edge {
             succeeded: AtomicBool::new(false),
             handovers_failed: Mutex::default(),
             places: Places::new(&config.limits),
+            unanswered: Gauge::default(),
             sessions: Sessions::default(),
             meters: Meters::new(),
             node,

@@ -21,7 +21,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(10);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Ends every connection with 1012, spread over `drain_seconds` in the order of their numbers' hashes (so not room by room),
-/// and waits until they are gone. Whoever is in a `hurry` has the rest of them ended at once.
+/// and waits until they are gone, the last ones' answers to that included: a socket that ends with the process before its peer
+/// has answered may be reset, and the peer then never reads why. Whoever is in a `hurry` has the rest of them ended at once.
 pub(super) async fn drain(edge: &Edge, handle: &Handle<Caller>, has_heir: bool, hurry: impl Future<Output = ()>) {
     let began = Instant::now();
     let spread = Duration::from_secs(edge.config.drain_seconds.into());
@@ -55,17 +56,25 @@ pub(super) async fn drain(edge: &Edge, handle: &Handle<Caller>, has_heir: bool, 
         if !is_hurried {
             tokio::select! {
                 () = sleep_until((began + LINGER).into()) => {}
-                () = &mut hurry => {}
+                () = &mut hurry => is_hurried = true,
             }
         }
         handle.graceful_shutdown(Some(DRAIN_MAX));
     }
-    let empty = async {
-        while !edge.node.connections.is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if timeout(DRAIN_MAX, empty).await.is_err() {
+    if timeout(DRAIN_MAX, until(|| edge.node.connections.is_empty())).await.is_err() {
         tracing::warn!(left = edge.node.connections.len(), "some connections did not end in time");
+    }
+    if !is_hurried {
+        tokio::select! {
+            // Each is waited for by itself, and not for long: `http::socket` has the times.
+            () = until(|| edge.unanswered.get() <= 0) => {}
+            () = &mut hurry => {}
+        }
+    }
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        sleep(Duration::from_millis(10)).await;
     }
 }

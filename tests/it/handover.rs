@@ -2,6 +2,7 @@
 //! with the new one does no harm.
 
 mod crowd;
+mod fallback;
 mod house;
 
 use std::time::{Duration, Instant};

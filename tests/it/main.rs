@@ -19,6 +19,7 @@ mod doctor_findings;
 mod doctor_host;
 mod doctor_redis;
 mod faults;
+mod goodbye;
 mod handover;
 mod metrics;
 mod passing;

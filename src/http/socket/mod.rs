@@ -26,13 +26,16 @@ pub use places::Places;
 pub(in crate::http) use upgrade::{accept, admit, upgrade};
 
 use super::Edge;
+use crate::meter::Held;
 use crate::node::{Closing, Outbox, Socket, Want};
 use crate::session::{Close, Error};
 use connection::Connection;
 use tap::{Came, Tap};
 
-/// How long a peer may take to answer a close frame, or to take what was written before it.
+/// How long a peer may take for all of the end: to take what was written, to answer the close frame, and to close.
 const CLOSING: Duration = Duration::from_secs(2);
+/// How long it may take to answer the close frame.
+const ANSWERING: Duration = Duration::from_secs(1);
 /// What a peer may still send then before it is cut off.
 const DISCARDED_BYTES_MAX: usize = 4 << 20;
 /// WebSocket messages of more than a STOMP frame are refused, with some room for several small frames in one.
@@ -55,15 +58,19 @@ pub(in crate::http) async fn run(edge: Arc<Edge>, socket: Socket, holds_back: bo
         connection.end(Closing::Draining).await;
     }
     let end = serve(&mut connection, &mut tap).await;
+    let unanswered = Held::of(&edge.unanswered);
     // The person leaves now: the peer's good manners, or the lack of them, hold no place in a room.
     drop(connection);
-    Box::pin(hang_up(end, &outbox, tap)).await;
+    Box::pin(hang_up(end, &outbox, tap, unanswered)).await;
 }
 
 /// Who ended the connection.
 enum End {
-    /// A close frame stands in the outbox: this side's own, or its answer.
-    Closed,
+    /// This side: its close frame stands in the outbox, and is to be answered.
+    Asked,
+    /// The peer, whose close frame is answered in the outbox; or it broke the protocol, and what it says is not looked at
+    /// any more (RFC 6455, section 7.1.7).
+    Told,
     /// Nobody reads any more.
     Gone,
 }
@@ -96,11 +103,11 @@ async fn serve(connection: &mut Connection, tap: &mut Tap) -> End {
                 Came::Whole(Incoming::Pong) | Came::Part => connection.sign_of_life(),
                 Came::Whole(Incoming::Close(code)) => {
                     outbox.answer_close(code);
-                    return End::Closed;
+                    return End::Told;
                 }
                 Came::Broken(broken) => {
                     Box::pin(on_broken(connection, broken)).await;
-                    return End::Closed;
+                    return End::Told;
                 }
                 Came::End => return End::Gone,
             },
@@ -113,7 +120,7 @@ async fn serve(connection: &mut Connection, tap: &mut Tap) -> End {
             timer.as_mut().reset(due);
         }
     }
-    End::Closed
+    End::Asked
 }
 
 /// The WebSocket itself was broken by the peer: STOMP says why, then comes the close (RFC 6455, section 7.4.1).
@@ -133,14 +140,20 @@ async fn on_broken(connection: &mut Connection, broken: Broken) {
     }
 }
 
-/// Sends what waits, and gives the peer a moment to read it and to close from its side: a socket that is dropped
-/// with unread bytes in it is reset, and takes the last frames with it.
-async fn hang_up(end: End, outbox: &Outbox, tap: Tap) {
+/// Sends what waits, and gives the peer a moment to read it, to answer, and to close from its side: a socket that is dropped
+/// with unread bytes in it is reset, and takes the last frames with it. Only behind the peer's close frame is the writing half
+/// closed (RFC 6455, section 7.1.1): over TLS many clients cannot write any more once they have read that end, and take a
+/// close that they could not answer for a broken connection (1006).
+async fn hang_up(end: End, outbox: &Outbox, mut tap: Tap, unanswered: Held) {
     let _ = timeout(CLOSING, async {
-        if matches!(end, End::Closed) {
+        if !matches!(end, End::Gone) {
             poll_fn(|cx| outbox.poll_drained(cx)).await;
         }
+        if matches!(end, End::Asked) {
+            let _ = timeout(ANSWERING, tap.answered(DISCARDED_BYTES_MAX)).await;
+        }
         let _ = poll_fn(|cx| outbox.poll_shutdown(cx)).await;
+        drop(unanswered);
         let _ = tap.discard(DISCARDED_BYTES_MAX).await;
     })
     .await;

@@ -48,13 +48,7 @@ impl Tap {
             Ok(None) => {}
             Err(broken) => return Poll::Ready(Came::Broken(broken)),
         }
-        let read = SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            let read = self.outbox.poll_read(cx, &mut buffer);
-            self.intake.feed(buffer.filled());
-            read.map(|read| read.map(|()| buffer.filled().len()))
-        });
-        match ready!(read) {
+        match ready!(self.poll_feed(cx)) {
             Ok(0) | Err(_) => return Poll::Ready(Came::End),
             Ok(_) => {}
         }
@@ -63,6 +57,24 @@ impl Tap {
             Ok(None) => Came::Part,
             Err(broken) => Came::Broken(broken),
         })
+    }
+
+    /// Reads until the peer's close frame, its end, or until `bytes_max` is passed; what it says before is thrown away. Not to
+    /// be asked behind [`Came::Broken`].
+    pub(super) async fn answered(&mut self, bytes_max: usize) {
+        let mut seen = 0;
+        loop {
+            match self.intake.next() {
+                Ok(Some(Incoming::Close(_))) | Err(_) => return,
+                Ok(Some(_)) => continue,
+                Ok(None) if seen >= bytes_max => return,
+                Ok(None) => {}
+            }
+            match poll_fn(|cx| self.poll_feed(cx)).await {
+                Ok(0) | Err(_) => return,
+                Ok(bytes) => seen += bytes,
+            }
+        }
     }
 
     /// Reads and throws away until the peer closes or `bytes_max` is passed.
@@ -75,6 +87,16 @@ impl Tap {
             }
         }
         Ok(())
+    }
+
+    /// Feeds what has come; says how much it was.
+    fn poll_feed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            let read = self.outbox.poll_read(cx, &mut buffer);
+            self.intake.feed(buffer.filled());
+            read.map_ok(|()| buffer.filled().len())
+        })
     }
 
     fn poll_scrap(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

@@ -239,7 +239,8 @@ impl AsyncRead for Side {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut state = self.0.state.lock();
         if state.incoming.is_empty() {
-            if state.has_ended {
+            // A client of SockJS does not answer a close.
+            if state.has_ended || state.close.is_some() {
                 return Poll::Ready(Ok(()));
             }
             if !state.reader.will_wake(cx.waker()) {
@@ -299,7 +300,6 @@ impl AsyncWrite for Side {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The client has nothing to answer: there is nothing to be waited for behind the last word.
         let mut state = self.0.state.lock();
         state.has_ended = true;
         state.incoming = BytesMut::new();

@@ -124,10 +124,15 @@ impl Raw {
 
     /// Makes it a WebSocket.
     pub(crate) async fn upgrade(&mut self, server: &Server) {
+        let answer = self.try_upgrade(server).await;
+        assert_eq!(answer.status, 101, "{answer:?}");
+    }
+
+    /// What the wish to become a WebSocket is answered with.
+    pub(crate) async fn try_upgrade(&mut self, server: &Server) -> Answer {
         let host = server.authority();
         self.write(format!("GET /ws-stomp HTTP/1.1\r\nHost: {host}\r\n{HANDSHAKE}\r\n").as_bytes()).await;
-        let answer = self.answer().await;
-        assert_eq!(answer.status, 101, "{answer:?}");
+        self.answer().await
     }
 
     /// Writes bytes. A server that has closed meanwhile is no failure: what it said is read later.
@@ -192,6 +197,11 @@ impl Raw {
                 return None;
             }
         }
+    }
+
+    /// The same if it comes within `time`.
+    pub(crate) async fn next_within(&mut self, time: std::time::Duration) -> Option<Option<(u8, Vec<u8>)>> {
+        tokio::time::timeout(time, self.next()).await.ok()
     }
 
     /// The next text message; pings and heart-beats before it are dropped.

@@ -25,6 +25,11 @@ impl<'a> Session<'a> {
         Self { server, path: format!("/ws-stomp/000/{}", name()), token: String::new() }
     }
 
+    /// One of this path, whoever knows of it.
+    pub(crate) fn named(server: &'a Server, path: &str) -> Self {
+        Self { server, path: path.to_owned(), token: String::new() }
+    }
+
     /// One that somebody has opened by polling, and is connected over with STOMP 1.2.
     pub(crate) async fn connected(server: &'a Server, who: &str) -> Self {
         let mut session = Self::new(server);

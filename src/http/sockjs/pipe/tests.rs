@@ -125,6 +125,7 @@ async fn the_close_frame_is_told_behind_all_messages_and_to_all_who_come_then() 
     let (pipe, mut side) = pipe();
     assert_eq!(poll(&pipe).await, "o");
     side.write_all(&[text("bye"), control(CLOSE, &[0x03, 0xF0, b'n', b'o'])].concat()).await.unwrap();
+    assert_eq!(side.read(&mut [0; 10]).await.unwrap(), 0, "no answer to it is waited for");
     side.shutdown().await.unwrap();
     assert!(pipe.finish(), "somebody may come");
     for told in ["a[\"bye\"]", "c[1008,\"no\"]", "c[1008,\"no\"]"] {
