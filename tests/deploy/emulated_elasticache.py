@@ -125,7 +125,6 @@ def create_replication_group(self):
     told(parameters, params["CacheParameterGroupName"], "CacheParameterGroupNotFound")
     made = keep(self, "replicationgroup", name, 40)
     self.elasticache_backend.describe_cache_subnet_groups(params["CacheSubnetGroupName"])
-    yes = lambda key: str(params.get(key, False)).lower() == "true"  # noqa: E731
     port = int(params["Port"])
     members = [f"{name}-{number + 1:03}" for number in range(int(params["NumCacheClusters"]))]
     group = {
@@ -142,22 +141,22 @@ def create_replication_group(self):
                 "NodeGroupMembers": [{"CacheClusterId": member, "CacheNodeId": "0001"} for member in members],
             }
         ],
-        "AutomaticFailover": "enabled" if yes("AutomaticFailoverEnabled") else "disabled",
-        "MultiAZ": "enabled" if yes("MultiAZEnabled") else "disabled",
+        "AutomaticFailover": "enabled" if params.get("AutomaticFailoverEnabled") else "disabled",
+        "MultiAZ": "enabled" if params.get("MultiAZEnabled") else "disabled",
         "SnapshotRetentionLimit": int(params.get("SnapshotRetentionLimit", 0)),
         "SnapshotWindow": params["SnapshotWindow"],
         "ClusterEnabled": False,
         "ClusterMode": "disabled",
         "CacheNodeType": params["CacheNodeType"],
         "AuthTokenEnabled": "AuthToken" in params,
-        "TransitEncryptionEnabled": yes("TransitEncryptionEnabled"),
+        "TransitEncryptionEnabled": params.get("TransitEncryptionEnabled", False),
         "TransitEncryptionMode": params.get("TransitEncryptionMode", "preferred"),
-        "AtRestEncryptionEnabled": yes("AtRestEncryptionEnabled"),
+        "AtRestEncryptionEnabled": params.get("AtRestEncryptionEnabled", False),
         "ARN": made,
         "UserGroupIds": params.get("UserGroupIds", []),
         "LogDeliveryConfigurations": [],
         "DataTiering": "disabled",
-        "AutoMinorVersionUpgrade": yes("AutoMinorVersionUpgrade"),
+        "AutoMinorVersionUpgrade": params.get("AutoMinorVersionUpgrade", False),
         "NetworkType": "ipv4",
         "IpDiscovery": "ipv4",
         "Engine": params["Engine"],
@@ -217,10 +216,10 @@ def describe_snapshots(self):
 
 
 def list_tags(self):
-    kept = tags.get(self._get_params()["ResourceName"])
-    if kept is None:
-        return ActionResult({"TagList": self.elasticache_backend.tagging_service.list_tags_for_resource(self._get_params()["ResourceName"])["Tags"]})
-    return ActionResult({"TagList": [{"Key": key, "Value": value} for key, value in kept.items()]})
+    name = self._get_params()["ResourceName"]
+    if name in tags:
+        return ActionResult({"TagList": [{"Key": key, "Value": value} for key, value in tags[name].items()]})
+    return ActionResult({"TagList": self.elasticache_backend.list_tags_for_resource(name)["Tags"]})
 
 
 def mend():
