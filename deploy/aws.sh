@@ -64,10 +64,12 @@ have_ssh_key() {
 # The password of ElastiCache. It is made here and given to AWS by a file that only we can read: as a resource of Terraform
 # it would stand in the state, which is copied about. It is kept as a SecureString in the Parameter Store.
 have_redis_password() {
-  local request user parameter=/sarangbang/$DOMAIN/redis-password
+  local request parameter=/sarangbang/$DOMAIN/redis-password
   [ "$NODES" -gt 1 ] || return 0
-  user=sarangbang-${DOMAIN//./-}
-  redis_user=$(printf '%.40s' "$user" | sed 's/-*$//')
+  # ElastiCache takes 40 small letters, digits and dashes that do not follow each other, so that the domain is cut; with eight digits
+  # of its own it is still no other's.
+  redis_user=$(printf 'sarangbang-%.20s' "$DOMAIN" | tr -s .- -)
+  redis_user=${redis_user%-}-$(printf %s "$DOMAIN" | sha256sum | cut -c 1-8)
   request=$(umask 077 && mktemp "$folder/request.XXXXXX")
   if ! aws ssm get-parameter --with-decryption --name "$parameter" --query Parameter.Value --output text >"$request" 2>/dev/null; then
     step "making the password of ElastiCache"
@@ -113,7 +115,7 @@ variables = {
     "route53_zone_id": told["ZONE"] or None,
 }
 if int(told["NODES"]) > 1:
-    variables |= {"node_count": int(told["NODES"]), "redis_user_id": told["REDIS_USER"]}
+    variables |= {"node_count": int(told["NODES"]), "redis_user_id": told["REDIS_USER"], "store_snapshot": told["SNAPSHOT"] or None}
 else:
     variables |= {"data_snapshot_id": told["SNAPSHOT"] or None}
 json.dump(variables, sys.stdout, indent=2)
@@ -160,7 +162,7 @@ apply() {
 }
 
 destroy() {
-  local volume snapshot answer=${CONFIRM:-}
+  local volume snapshot name there more=() answer=${CONFIRM:-}
   look_at_input
   [ -z "${HOST:-}" ] || stop "$HOST was there before, and stays" "ansible and apt have what was installed; nothing on AWS belongs to it"
   look_at_tools
@@ -169,7 +171,7 @@ destroy() {
   has_state || stop "nothing is known of a deployment of $DOMAIN on AWS (no $folder/terraform.tfstate)" "is DOMAIN right, and was it deployed from here?"
   initialise
   say "This takes $DOMAIN down: the hosts, their addresses and their network go. The data stays as one last snapshot, from which"
-  say "\`make deploy … SNAPSHOT=\` starts again; daily snapshots stay too, and the bucket with the backups."
+  say "\`make deploy … SNAPSHOT=\` starts again$([ "$NODES" -gt 1 ] || echo "; daily snapshots stay too, and the bucket with the backups")."
   if [ -z "$answer" ]; then
     read -r -p "To go on, write the domain: " answer || true
   fi
@@ -182,11 +184,20 @@ destroy() {
     leave_bucket
   fi
   step "Terraform: taking everything down"
+  [ ! -e "$folder/my.tfvars" ] || more=("-var-file=$folder/my.tfvars")
   if [ "$NODES" -gt 1 ]; then
-    terraform -chdir="$module" apply -no-color -auto-approve -target=aws_lb.main -var deletion_protection=false \
-      -var-file="$folder/deploy.tfvars.json" >>"$folder/destroy.log" 2>&1 || true
+    # A run before this one may have taken the outputs down already.
+    name=$(terraform_output name 2>>"$folder/destroy.log" | tr -d '"') || name=sarangbang
+    name=$name-$(date -u +%Y%m%d-%H%M%S)
+    # What a run before this one has taken down already must not be made anew.
+    mapfile -t there < <(terraform -chdir="$module" state list 2>>"$folder/destroy.log" | sed -nE 's/^(aws_lb\.main|aws_elasticache_replication_group\.store)$/-target=\1/p')
+    [ "${#there[@]}" -eq 0 ] ||
+      terraform -chdir="$module" apply -no-color -auto-approve "${there[@]}" -var deletion_protection=false -var final_snapshot="$name" \
+        -var-file="$folder/deploy.tfvars.json" "${more[@]}" >>"$folder/destroy.log" 2>&1 ||
+      stop "terraform cannot lift the protection of the load balancer: $(grep -m 1 -A 4 Error: "$folder/destroy.log")" "see $folder/destroy.log, and run this again"
+    [[ ${there[*]} != *replication_group* ]] || echo "$name" >"$folder/store-snapshot"
   fi
-  terraform -chdir="$module" destroy -no-color -auto-approve -var-file="$folder/deploy.tfvars.json" >>"$folder/destroy.log" 2>&1 ||
+  terraform -chdir="$module" destroy -no-color -auto-approve -var-file="$folder/deploy.tfvars.json" "${more[@]}" >>"$folder/destroy.log" 2>&1 ||
     stop "terraform destroy failed: $(grep -m 1 -A 4 Error: "$folder/destroy.log")" "see $folder/destroy.log, and run this again${snapshot:+; the data is in $snapshot}"
   if [ "$NODES" -eq 1 ]; then
     aws ec2 wait volume-available --volume-ids "$volume"
@@ -197,7 +208,8 @@ destroy() {
     fi
     say "again: make deploy DOMAIN=$DOMAIN EMAIL=… SNAPSHOT=$snapshot"
   else
-    say "the rooms are in ElastiCache's snapshot sarangbang-${DOMAIN//./-}-final; its user and password stay for it"
+    say "the rooms are in ElastiCache's snapshot $(cat "$folder/store-snapshot") ($AWS_REGION); its user and password stay for it"
+    say "again: make deploy DOMAIN=$DOMAIN EMAIL=… NODES=$NODES SNAPSHOT=$(cat "$folder/store-snapshot")"
   fi
   rm -f "$folder/inventory.json" "$folder/known_hosts" "$folder/ssh_config" "$folder/cluster"
 }
@@ -230,7 +242,7 @@ take_last_snapshot() {
     aws ec2 wait instance-stopped --instance-ids $hosts
   fi
   snapshot=$(aws ec2 create-snapshot --volume-id "$1" --description "Sarangbang $DOMAIN, the last before destroy" \
-    --tag-specifications "ResourceType=snapshot,Tags=[{Key=Application,Value=sarangbang},{Key=Domain,Value=$DOMAIN},{Key=Name,Value=sarangbang-${DOMAIN//./-}-final}]" \
+    --tag-specifications "ResourceType=snapshot,Tags=[{Key=Application,Value=sarangbang},{Key=Domain,Value=$DOMAIN},{Key=Name,Value=$DOMAIN-final}]" \
     --query SnapshotId --output text)
   echo "$snapshot" >>"$folder/snapshots"
   # A first snapshot of a large volume takes longer than the AWS command waits by itself.

@@ -11,7 +11,7 @@ resource "aws_s3_bucket" "backups" {
   count = var.backup_bucket ? 1 : 0
 
   # Names of buckets are shared by all of AWS, and one that was left must not be in the way of the next: Terraform adds 26 digits.
-  bucket_prefix = "${trimsuffix(substr(local.name, 0, 36), "-")}-"
+  bucket_prefix = "${local.name}-"
   force_destroy = false
 
   tags = { Name = "${local.name}-backups" }
@@ -119,22 +119,4 @@ resource "aws_s3_bucket_lifecycle_configuration" "backups" {
   }
 
   depends_on = [aws_s3_bucket_versioning.backups]
-}
-
-# All that the host may do on AWS. An upload in parts needs no more; to abort one it would, which the rule above does.
-resource "aws_iam_role_policy" "backups" {
-  count = var.backup_bucket ? 1 : 0
-
-  name = "backups"
-  role = aws_iam_role.host.id
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid      = "AddBackups"
-      Effect   = "Allow"
-      Action   = "s3:PutObject"
-      Resource = "${aws_s3_bucket.backups[0].arn}/sarangbang/*"
-    }]
-  })
 }

@@ -5,7 +5,7 @@ resource "aws_route53_record" "ipv4" {
   name    = var.domain
   type    = "A"
   ttl     = 300
-  records = [aws_eip.host.public_ip]
+  records = [local.ipv4_address]
 }
 
 resource "aws_route53_record" "ipv6" {
@@ -15,5 +15,5 @@ resource "aws_route53_record" "ipv6" {
   name    = var.domain
   type    = "AAAA"
   ttl     = 300
-  records = aws_network_interface.host.ipv6_addresses
+  records = local.ipv6_addresses
 }

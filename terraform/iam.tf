@@ -1,22 +1,20 @@
-# The host needs next to nothing of AWS: its role may add backups to the bucket of bucket.tf, and without that bucket nothing at
-# all. Whoever breaks into the host finds no credentials that read, change or delete anything.
-resource "aws_iam_role" "host" {
-  name        = "${local.name}-host"
-  description = "The host of ${var.domain}"
+# All that the host may do on AWS, and without the bucket not even that: whoever breaks into it finds no credentials that read, change or
+# delete anything. An upload in parts needs no more; to abort one it would, which the rule above does.
+resource "aws_iam_role_policy" "backups" {
+  count = var.backup_bucket ? 1 : 0
 
-  assume_role_policy = jsonencode({
+  name = "backups"
+  role = module.hosts.role.id
+
+  policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "ec2.amazonaws.com" }
+      Sid      = "AddBackups"
+      Effect   = "Allow"
+      Action   = "s3:PutObject"
+      Resource = "${aws_s3_bucket.backups[0].arn}/sarangbang/*"
     }]
   })
-}
-
-resource "aws_iam_instance_profile" "host" {
-  name = "${local.name}-host"
-  role = aws_iam_role.host.name
 }
 
 # Who makes the snapshots. It may snapshot the volumes of this service and delete snapshots of it.

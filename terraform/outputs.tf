@@ -1,11 +1,16 @@
+output "name" {
+  description = "What everything on AWS is named by."
+  value       = local.name
+}
+
 output "address" {
   description = "The host's IPv4 address: what the domain's A record has to say."
-  value       = aws_eip.host.public_ip
+  value       = local.ipv4_address
 }
 
 output "ipv6_address" {
   description = "The host's IPv6 address: what the domain's AAAA record has to say."
-  value       = one(aws_network_interface.host.ipv6_addresses)
+  value       = one(local.ipv6_addresses)
 }
 
 output "url" {
@@ -17,8 +22,8 @@ output "hosts" {
   description = "What Ansible's inventory is made of, by the names of the hosts."
   value = {
     (local.name) = {
-      address        = aws_eip.host.public_ip
-      instance_id    = aws_instance.host.id
+      address        = local.ipv4_address
+      instance_id    = local.host.id
       data_volume_id = aws_ebs_volume.data.id
     }
   }
@@ -41,19 +46,19 @@ output "backup_bucket_region" {
 
 output "instance_connect_endpoint_id" {
   description = "By which SSH comes in, or null."
-  value       = one(aws_ec2_instance_connect_endpoint.ssh[*].id)
+  value       = one(module.ssh_endpoint[*].id)
 }
 
 output "addresses" {
   description = "What the domain has to lead to."
-  value       = concat([aws_eip.host.public_ip], tolist(aws_network_interface.host.ipv6_addresses))
+  value       = concat([local.ipv4_address], tolist(local.ipv6_addresses))
 }
 
 output "records" {
   description = "The records that are left to you; none where Route 53 has them."
   value = var.route53_zone_id != null ? [] : concat(
-    ["${var.domain}. A ${aws_eip.host.public_ip}"],
-    [for address in aws_network_interface.host.ipv6_addresses : "${var.domain}. AAAA ${address}"],
+    ["${var.domain}. A ${local.ipv4_address}"],
+    [for address in local.ipv6_addresses : "${var.domain}. AAAA ${address}"],
   )
 }
 

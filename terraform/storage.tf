@@ -2,7 +2,7 @@
 # and the id without its dash, and mounts it on /var/lib/sarangbang with nofail.
 resource "aws_ebs_volume" "data" {
   # checkov:skip=CKV_AWS_189:The account's own key for EBS encrypts it; a key of one's own is a key that can be lost with all the data.
-  availability_zone = aws_subnet.public.availability_zone
+  availability_zone = module.network.subnets["host"].availability_zone
   type              = "gp3"
   size              = var.data_volume_gib
   encrypted         = true
@@ -23,7 +23,7 @@ resource "aws_ebs_volume" "data" {
 resource "aws_volume_attachment" "data" {
   device_name = "/dev/sdf"
   volume_id   = aws_ebs_volume.data.id
-  instance_id = aws_instance.host.id
+  instance_id = local.host.id
 
   # A host that goes is stopped first: its last writes are on the volume then.
   stop_instance_before_detaching = true

@@ -1,10 +1,13 @@
+# What one host and several nodes have in common: terraform/cluster/variables.tf is a link to this file. What only one host has
+# stands in variables-host.tf, what only nodes have in cluster/variables-nodes.tf.
+
 variable "domain" {
   type        = string
   description = "The name by which people come, for example chat.example.com."
 
   validation {
-    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$", var.domain)) && length(var.domain) <= 200
-    error_message = "domain is a name of at least two parts in lower case, for example chat.example.com, with neither https:// nor a path."
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$", var.domain)) && length(var.domain) <= 253
+    error_message = "domain is a name of at least two parts in lower case, for example chat.example.com, with neither https:// nor a path, and at most 253 characters."
   }
 }
 
@@ -28,7 +31,7 @@ variable "architecture" {
 variable "instance_type" {
   type        = string
   default     = null
-  description = "The size of the host; null is t3.small or t4g.small (2 cores, 2 GiB). It has to be of the architecture and of the Nitro system."
+  description = "The size of each host; null is t3.small or t4g.small (2 cores, 2 GiB). It has to be of the architecture and of the Nitro system."
 
   validation {
     # Every Graviton type has a g after the number of its generation (t4g, m7gd, c8gn), and no other has.
@@ -107,58 +110,8 @@ variable "root_volume_gib" {
   }
 }
 
-variable "data_volume_gib" {
-  type        = number
-  default     = 20
-  description = "GiB of the volume with everything that is kept. It can grow while the host runs, and never shrink."
-
-  validation {
-    condition     = var.data_volume_gib >= 5 && var.data_volume_gib <= 16384
-    error_message = "data_volume_gib is 5 to 16384: below 5 an upgrade's snapshot has no room."
-  }
-}
-
-variable "data_snapshot_id" {
-  type        = string
-  default     = null
-  description = "A snapshot from which the data volume is made, the first time: the one that `make destroy` left, for example."
-
-  validation {
-    condition     = var.data_snapshot_id == null ? true : can(regex("^snap-[0-9a-f]+$", var.data_snapshot_id))
-    error_message = "data_snapshot_id begins with snap-."
-  }
-}
-
-variable "snapshots_kept" {
-  type        = number
-  default     = 14
-  description = "Daily snapshots of the data volume that are kept; 0 makes none."
-
-  validation {
-    condition     = var.snapshots_kept >= 0 && var.snapshots_kept <= 1000 && floor(var.snapshots_kept) == var.snapshots_kept
-    error_message = "snapshots_kept is a whole number from 0 to 1000, the most that AWS keeps of one schedule."
-  }
-}
-
-variable "backup_bucket" {
-  type        = bool
-  default     = true
-  description = "Whether the host copies its backups into an S3 bucket that is made for them. It costs cents, and survives the host, its volumes and `make destroy`."
-}
-
-variable "backup_bucket_days" {
-  type        = number
-  default     = 35
-  description = "Days after which a backup in the bucket expires; for as many more it can be had back as an older version."
-
-  validation {
-    condition     = var.backup_bucket_days >= 7 && var.backup_bucket_days <= 3650 && floor(var.backup_bucket_days) == var.backup_bucket_days
-    error_message = "backup_bucket_days is a whole number from 7 to 3650: with fewer, a host that fails unnoticed for a week leaves nothing."
-  }
-}
-
 variable "alarm_email" {
   type        = string
   default     = null
-  description = "Who is written to when the host fails its checks. AWS asks that address once whether it agrees. null writes to nobody."
+  description = "Who is written to when a host, or the store of several, fails its checks. AWS asks that address once whether it agrees. null writes to nobody."
 }

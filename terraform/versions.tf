@@ -21,14 +21,3 @@ provider "aws" {
     tags = local.tags
   }
 }
-
-locals {
-  # What everything is named by: the domain, as names in AWS may be written.
-  name = "sarangbang-${replace(var.domain, ".", "-")}"
-
-  tags = {
-    Application = "sarangbang"
-    Domain      = var.domain
-    ManagedBy   = "terraform"
-  }
-}

@@ -1,3 +1,7 @@
+locals {
+  doors = { http = 80, https = 443 }
+}
+
 # Passes TCP through: TLS ends on the nodes, which have the certificate, and no key is anywhere else.
 resource "aws_lb" "main" {
   # checkov:skip=CKV_AWS_91:A log of the load balancer is a record of who came when from where; the server's own log tells what an operator needs.
@@ -7,14 +11,12 @@ resource "aws_lb" "main" {
   load_balancer_type               = "network"
   ip_address_type                  = "dualstack"
   internal                         = false
-  security_groups                  = [aws_security_group.balancer.id]
-  subnets                          = [aws_subnet.main["balancer-0"].id, aws_subnet.main["balancer-1"].id]
+  security_groups                  = [module.balancer_firewall.id_with_rules]
+  subnets                          = local.balancer_subnets[*].id
   enable_cross_zone_load_balancing = true
   enable_deletion_protection       = var.deletion_protection
 
   tags = { Name = local.name }
-
-  depends_on = [aws_internet_gateway.main]
 }
 
 resource "aws_lb_target_group" "door" {
@@ -22,7 +24,7 @@ resource "aws_lb_target_group" "door" {
   for_each = local.doors
 
   name_prefix = "chat-"
-  vpc_id      = aws_vpc.main.id
+  vpc_id      = module.network.vpc_id
   protocol    = "TCP"
   port        = each.value
   target_type = "instance"
@@ -75,5 +77,5 @@ resource "aws_lb_target_group_attachment" "node" {
   for_each = { for pair in setproduct(keys(local.doors), keys(local.nodes)) : "${pair[0]}-${pair[1]}" => pair }
 
   target_group_arn = aws_lb_target_group.door[each.value[0]].arn
-  target_id        = aws_instance.node[each.value[1]].id
+  target_id        = module.hosts.instances[each.value[1]].id
 }

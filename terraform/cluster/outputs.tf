@@ -1,3 +1,8 @@
+output "name" {
+  description = "What everything on AWS is named by."
+  value       = local.name
+}
+
 output "url" {
   description = "Where people come."
   value       = "https://${var.domain}/"
@@ -17,22 +22,22 @@ output "hosts" {
   description = "What Ansible's inventory is made of, by the names of the nodes."
   value = {
     for name in keys(local.nodes) : name => {
-      address     = aws_eip.node[name].public_ip
-      instance_id = aws_instance.node[name].id
+      address     = module.hosts.addresses[name]
+      instance_id = module.hosts.instances[name].id
     }
   }
 }
 
 output "instance_connect_endpoint_id" {
   description = "By which SSH comes in, or null."
-  value       = one(aws_ec2_instance_connect_endpoint.ssh[*].id)
+  value       = one(module.ssh_endpoint[*].id)
 }
 
 output "settings" {
   description = "Keys of sarangbang.toml that follow from the network. The password is none of them."
   value = {
     proxy_protocol  = true
-    trusted_proxies = [for name in ["balancer-0", "balancer-1"] : aws_subnet.main[name].cidr_block]
+    trusted_proxies = local.balancer_subnets[*].cidr_block
     redis = {
       url           = "rediss://sarangbang@${aws_elasticache_replication_group.store.primary_endpoint_address}:6379"
       password_file = "/run/credentials/sarangbang.service/redis-password"

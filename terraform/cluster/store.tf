@@ -1,13 +1,13 @@
 resource "aws_elasticache_subnet_group" "store" {
   name        = local.name
-  description = "The store of ${var.domain}"
-  subnet_ids  = [aws_subnet.main["store-0"].id, aws_subnet.main["store-1"].id]
+  description = "The store of ${local.name}"
+  subnet_ids  = local.store_subnets[*].id
 }
 
 resource "aws_elasticache_parameter_group" "store" {
   name        = local.name
   family      = "valkey8"
-  description = "The store of ${var.domain}: nothing is dropped when the memory is full"
+  description = "The store of ${local.name}: nothing is dropped when the memory is full"
 
   # The server refuses a store that drops rooms.
   parameter {
@@ -19,15 +19,15 @@ resource "aws_elasticache_parameter_group" "store" {
 # Who may come in: one user, by a password, to the keys of this service alone. Nobody is "default" here.
 resource "aws_elasticache_user_group" "store" {
   engine        = "valkey"
-  user_group_id = var.redis_user_id
+  user_group_id = local.name
   user_ids      = [var.redis_user_id]
 }
 
 resource "aws_elasticache_replication_group" "store" {
   # checkov:skip=CKV_AWS_191:The account's own key encrypts it; a key of one's own is a key that can be lost with all the data.
   # checkov:skip=CKV_AWS_31:It has a user group with a password, which takes the place of one token for everybody and stays out of the state.
-  replication_group_id = trimsuffix(substr(local.name, 0, 40), "-")
-  description          = "The store of ${var.domain}"
+  replication_group_id = local.name
+  description          = "The store of ${local.name}"
 
   engine               = "valkey"
   engine_version       = "8.0"
@@ -41,21 +41,28 @@ resource "aws_elasticache_replication_group" "store" {
   automatic_failover_enabled = true
 
   subnet_group_name  = aws_elasticache_subnet_group.store.name
-  security_group_ids = [aws_security_group.store.id]
+  security_group_ids = [module.store_firewall.id_with_rules]
   user_group_ids     = [aws_elasticache_user_group.store.user_group_id]
 
   transit_encryption_enabled = true
   transit_encryption_mode    = "required"
   at_rest_encryption_enabled = true
 
+  snapshot_name = var.store_snapshot
+
   # ElastiCache has no append-only file: what both lose together is in no place but a snapshot. It makes a last one before it
   # goes, and does not go when it cannot.
   snapshot_retention_limit  = var.snapshots_kept
   snapshot_window           = "03:00-04:00"
   maintenance_window        = "sun:04:30-sun:05:30"
-  final_snapshot_identifier = "${local.name}-final"
+  final_snapshot_identifier = coalesce(var.final_snapshot, "${local.name}-final")
 
   auto_minor_version_upgrade = true
 
   tags = { Name = local.name }
+
+  lifecycle {
+    # The snapshot counts when the store is made.
+    ignore_changes = [snapshot_name]
+  }
 }

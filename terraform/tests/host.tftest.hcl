@@ -2,41 +2,8 @@
 
 # Everything is planned and nothing applied, as what is made could not be taken down: the volume is protected from that.
 mock_provider "aws" {
+  source          = "./tests/mocks"
   override_during = plan
-
-  mock_resource "aws_vpc" {
-    defaults = { ipv6_cidr_block = "2001:db8:77::/56" }
-  }
-  mock_resource "aws_network_interface" {
-    defaults = { ipv6_addresses = ["2001:db8:77::7"] }
-  }
-  mock_resource "aws_ebs_volume" {
-    defaults = { id = "vol-0123456789abcdef0" }
-  }
-  mock_resource "aws_eip" {
-    defaults = { public_ip = "192.0.2.7" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::111122223333:role/mock" }
-  }
-  mock_resource "aws_s3_bucket" {
-    defaults = { id = "sarangbang-mock", bucket = "sarangbang-mock", arn = "arn:aws:s3:::sarangbang-mock", region = "eu-central-1" }
-  }
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-central-1:111122223333:mock" }
-  }
-  mock_data "aws_availability_zones" {
-    defaults = { names = ["eu-central-1a", "eu-central-1b"] }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "111122223333" }
-  }
-  mock_data "aws_region" {
-    defaults = { name = "eu-central-1" }
-  }
 }
 
 variables {
@@ -48,19 +15,19 @@ run "only_web_ports_are_open_to_the_internet" {
   command = plan
 
   assert {
-    condition     = toset([for rule in aws_vpc_security_group_ingress_rule.door : "${coalesce(rule.cidr_ipv4, rule.cidr_ipv6)} ${rule.from_port}-${rule.to_port} ${rule.ip_protocol}"]) == toset(["0.0.0.0/0 80-80 tcp", "0.0.0.0/0 443-443 tcp", "::/0 80-80 tcp", "::/0 443-443 tcp"])
-    error_message = "more, or less, than 80 and 443 is open to the internet"
+    condition     = tolist(module.firewall.inbound) == tolist(["tcp 443 from 0.0.0.0/0", "tcp 443 from ::/0", "tcp 80 from 0.0.0.0/0", "tcp 80 from ::/0"])
+    error_message = "more, or less, than 80 and 443 is open to the internet: ${join(", ", module.firewall.inbound)}"
   }
   assert {
-    condition     = length(aws_vpc_security_group_ingress_rule.admin) == 0 && length(aws_vpc_security_group_ingress_rule.endpoint_ssh) == 0 && length(aws_ec2_instance_connect_endpoint.ssh) == 0
-    error_message = "SSH is open although nobody asked for it"
+    condition     = tolist(module.firewall.outbound) == tolist(["tcp 443 to 0.0.0.0/0", "tcp 443 to ::/0", "tcp 80 to 0.0.0.0/0", "tcp 80 to ::/0", "udp 123 to 0.0.0.0/0", "udp 123 to ::/0"])
+    error_message = "the host may reach something else than packages, the authority and the time: ${join(", ", module.firewall.outbound)}"
   }
   assert {
-    condition     = !contains([for rule in aws_vpc_security_group_egress_rule.way_out : rule.ip_protocol], "-1")
-    error_message = "the host may reach more than packages, the authority and the time"
+    condition     = alltrue([for interface in module.hosts.interfaces : interface.security_groups == toset([module.firewall.id])]) && length(module.hosts.interfaces) == 1
+    error_message = "the host stands behind another security group than the one that was looked at"
   }
   assert {
-    condition     = length(aws_default_security_group.empty.ingress) == 0 && length(aws_default_security_group.empty.egress) == 0
+    condition     = length(module.network.default_group.ingress) == 0 && length(module.network.default_group.egress) == 0
     error_message = "the default security group lets something in or out"
   }
 }
@@ -69,23 +36,23 @@ run "the_host_is_hardened" {
   command = plan
 
   assert {
-    condition     = aws_instance.host.metadata_options[0].http_tokens == "required" && aws_instance.host.metadata_options[0].http_put_response_hop_limit == 1
+    condition     = local.host.metadata_options[0].http_tokens == "required" && local.host.metadata_options[0].http_put_response_hop_limit == 1
     error_message = "IMDSv2 is not required"
   }
   assert {
-    condition     = aws_instance.host.disable_api_termination && aws_instance.host.instance_initiated_shutdown_behavior == "stop"
+    condition     = local.host.disable_api_termination && local.host.instance_initiated_shutdown_behavior == "stop"
     error_message = "the host can be terminated by mistake"
   }
   assert {
-    condition     = length(regexall("(?i)(password|secret|token|private key|AKIA)[^-]*[:=]\\s*\\S", join("\n", [for line in split("\n", aws_instance.host.user_data) : line if !startswith(trimspace(line), "#")]))) == 0
+    condition     = length(regexall("(?i)(password|secret|token|private key|AKIA)[^-]*[:=]\\s*\\S", join("\n", [for line in split("\n", local.host.user_data) : line if !startswith(trimspace(line), "#")]))) == 0
     error_message = "the user data, which every process of the host can read, holds something that looks like a secret"
   }
   assert {
-    condition     = yamldecode(aws_instance.host.user_data).ssh_pwauth == false
+    condition     = yamldecode(local.host.user_data).ssh_pwauth == false
     error_message = "the user data is no cloud-config any more, or lets passwords in by SSH"
   }
   assert {
-    condition     = one(aws_instance.host.network_interface).network_interface_id == aws_network_interface.host.id && aws_eip_association.host.network_interface_id == aws_network_interface.host.id
+    condition     = one(local.host.network_interface).network_interface_id == module.hosts.interfaces[local.name].id && module.hosts.associations[local.name].network_interface_id == module.hosts.interfaces[local.name].id
     error_message = "the addresses do not belong to the interface, and would go with the host"
   }
 }
@@ -94,7 +61,7 @@ run "everything_that_is_kept_is_encrypted" {
   command = plan
 
   assert {
-    condition     = aws_instance.host.root_block_device[0].encrypted && aws_ebs_volume.data.encrypted
+    condition     = local.host.root_block_device[0].encrypted && aws_ebs_volume.data.encrypted
     error_message = "a volume is not encrypted"
   }
   assert {
@@ -152,16 +119,83 @@ run "without_the_bucket_the_host_has_no_rights" {
   }
 }
 
-run "a_long_domain_still_gives_a_name_for_a_bucket" {
+run "a_domain_that_is_short_and_has_no_dash_is_the_name" {
+  command = plan
+  assert {
+    condition     = local.name == "sarangbang-chat-example-com" && output.name == local.name
+    error_message = "everything is called ${local.name}"
+  }
+}
+
+run "a_domain_of_60_characters_gives_names_that_aws_takes" {
   command = plan
   variables {
-    domain = "chat.of-a-department.example.com"
+    domain = "chat.of-the-department-of-applied-hospitality.u7.example.com"
+  }
+  assert {
+    condition     = local.name == "sarangbang-chat-of-the-depa-${substr(sha256(var.domain), 0, 8)}"
+    error_message = "everything is called ${local.name}"
   }
   assert {
     # S3's names have at most 63 characters, of which Terraform adds 26.
-    condition     = can(regex("^sarangbang-[a-z0-9-]{1,25}-$", aws_s3_bucket.backups[0].bucket_prefix))
+    condition     = aws_s3_bucket.backups[0].bucket_prefix == "${local.name}-" && length(aws_s3_bucket.backups[0].bucket_prefix) <= 37
     error_message = "the beginning of the bucket's name is ${aws_s3_bucket.backups[0].bucket_prefix}"
   }
+  assert {
+    condition     = alltrue([for name in [module.hosts.role.name, module.hosts.role.profile, aws_iam_role.snapshots[0].name] : length(name) <= 64])
+    error_message = "IAM takes no name of more than 64 characters"
+  }
+}
+
+run "the_longest_domain_gives_names_that_aws_takes" {
+  command = plan
+  variables {
+    domain = "${join(".", [for letter in ["a", "b", "c"] : join("", [for _ in range(62) : letter])])}.${join("", [for _ in range(52) : "d"])}.example.com"
+  }
+  assert {
+    condition     = length(var.domain) == 253 && length(local.name) == 36 && can(regex("^sarangbang-a+-[0-9a-f]{8}$", local.name))
+    error_message = "everything is called ${local.name}, for a domain of ${length(var.domain)} characters"
+  }
+  assert {
+    condition     = alltrue([for name in [module.hosts.role.name, module.hosts.role.profile, aws_iam_role.snapshots[0].name] : length(name) <= 64]) && length(aws_s3_bucket.backups[0].bucket_prefix) == 37
+    error_message = "a name is too long for AWS"
+  }
+  assert {
+    # 255 of an interface, 500 of a lifecycle policy, 1,000 of a role, 1,024 of an alarm, 256 in a tag.
+    condition     = alltrue([for interface in module.hosts.interfaces : length(interface.description) <= 255]) && length(aws_dlm_lifecycle_policy.data[0].description) <= 500 && length(aws_iam_role.snapshots[0].description) <= 1000 && alltrue([for alarm in module.alarms.checks : length(alarm.alarm_description) <= 1024 && length(alarm.alarm_name) <= 255])
+    error_message = "a description is too long for AWS"
+  }
+}
+
+run "domains_that_differ_by_a_dash_have_different_names" {
+  command = plan
+  variables {
+    domain = "chat-example.com"
+  }
+  assert {
+    condition     = startswith(local.name, "sarangbang-chat-example-com-") && local.name != "sarangbang-chat-example-com"
+    error_message = "chat-example.com and chat.example.com are both called ${local.name}"
+  }
+}
+
+run "a_domain_in_hangul_has_no_two_dashes_in_a_row" {
+  command = plan
+  variables {
+    domain = "xn--9i1bq3fpzi.example.com"
+  }
+  assert {
+    # ElastiCache takes none in what it calls things.
+    condition     = can(regex("^sarangbang-xn-9i1bq3fpzi-ex-[0-9a-f]{8}$", local.name))
+    error_message = "everything is called ${local.name}"
+  }
+}
+
+run "a_domain_has_at_most_253_characters" {
+  command = plan
+  variables {
+    domain = "${join(".", [for letter in ["a", "b", "c"] : join("", [for _ in range(62) : letter])])}.${join("", [for _ in range(53) : "d"])}.example.com"
+  }
+  expect_failures = [var.domain]
 }
 
 run "backups_do_not_expire_within_days" {
@@ -179,15 +213,15 @@ run "alarms_recover_and_reboot" {
     alarm_email = "me@example.com"
   }
   assert {
-    condition     = contains(aws_cloudwatch_metric_alarm.check["recover"].alarm_actions, "arn:aws:automate:eu-central-1:ec2:recover") && aws_cloudwatch_metric_alarm.check["recover"].metric_name == "StatusCheckFailed_System"
+    condition     = contains(module.alarms.checks["${local.name}-recover"].alarm_actions, "arn:aws:automate:eu-central-1:ec2:recover") && module.alarms.checks["${local.name}-recover"].metric_name == "StatusCheckFailed_System"
     error_message = "a host on broken hardware is not recovered"
   }
   assert {
-    condition     = contains(aws_cloudwatch_metric_alarm.check["reboot"].alarm_actions, "arn:aws:automate:eu-central-1:ec2:reboot") && aws_cloudwatch_metric_alarm.check["reboot"].metric_name == "StatusCheckFailed_Instance"
+    condition     = contains(module.alarms.checks["${local.name}-reboot"].alarm_actions, "arn:aws:automate:eu-central-1:ec2:reboot") && module.alarms.checks["${local.name}-reboot"].metric_name == "StatusCheckFailed_Instance"
     error_message = "a host that hangs is not rebooted"
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.check : contains(alarm.alarm_actions, aws_sns_topic.alarms[0].arn)])
+    condition     = length(module.alarms.topics) == 1 && alltrue([for alarm in module.alarms.checks : contains(alarm.alarm_actions, module.alarms.topics[0]) && contains(alarm.ok_actions, module.alarms.topics[0])])
     error_message = "an alarm writes to nobody"
   }
 }
@@ -198,7 +232,7 @@ run "architecture_picks_the_processor" {
     architecture = "arm64"
   }
   assert {
-    condition     = aws_instance.host.instance_type == "t4g.small" && data.aws_ami.debian.owners == tolist(["136693071363"])
+    condition     = local.host.instance_type == "t4g.small" && module.hosts.image_owners == tolist(["136693071363"])
     error_message = "arm64 is no Graviton with Debian's own image"
   }
 }
@@ -209,8 +243,12 @@ run "ssh_can_come_by_an_endpoint_with_port_22_closed" {
     instance_connect_endpoint = true
   }
   assert {
-    condition     = length(aws_vpc_security_group_ingress_rule.admin) == 0 && aws_vpc_security_group_ingress_rule.endpoint_ssh[0].cidr_ipv4 == null && aws_vpc_security_group_ingress_rule.endpoint_ssh[0].cidr_ipv6 == null
-    error_message = "port 22 is open to a network although the endpoint was asked for"
+    condition     = [for rule in module.firewall.inbound : rule if startswith(rule, "tcp 22 ")] == ["tcp 22 from ${module.ssh_endpoint[0].group_id}"]
+    error_message = "SSH comes from elsewhere than the endpoint: ${join(", ", module.firewall.inbound)}"
+  }
+  assert {
+    condition     = tolist(module.ssh_endpoint[0].outbound) == tolist(["tcp 22 to ${module.firewall.id}"])
+    error_message = "the endpoint leads elsewhere than to the host's SSH"
   }
 }
 
@@ -220,8 +258,8 @@ run "ssh_can_come_from_named_networks" {
     admin_cidrs = ["203.0.113.7/32", "2001:db8:1::/48"]
   }
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.admin["203.0.113.7/32"].cidr_ipv4 == "203.0.113.7/32" && aws_vpc_security_group_ingress_rule.admin["2001:db8:1::/48"].cidr_ipv6 == "2001:db8:1::/48" && length(aws_vpc_security_group_ingress_rule.admin) == 2
-    error_message = "SSH is not open to those networks alone"
+    condition     = [for rule in module.firewall.inbound : rule if startswith(rule, "tcp 22 ")] == ["tcp 22 from 2001:db8:1::/48", "tcp 22 from 203.0.113.7/32"]
+    error_message = "SSH is not open to those networks alone: ${join(", ", module.firewall.inbound)}"
   }
 }
 

@@ -4,7 +4,7 @@
 
 It listens on a free port of 127.0.0.1, writes the port into that file, and serves until it is ended. Added are DLM
 policies, EC2 Instance Connect endpoints, and the Debian images by Debian's own account. They keep
-what they are given, and give it back: what AWS would check of it is not checked. Five faults of moto are mended.
+what they are given, and give it back: what AWS would check of it is not checked. Five faults of moto are mended. ElastiCache stands in emulated_elasticache.py.
 """
 
 import copy
@@ -42,6 +42,7 @@ json.dump(IMAGES, images)
 images.close()
 os.environ["MOTO_AMIS_PATH"] = images.name
 
+import emulated_elasticache  # noqa: E402
 from moto.core.responses import ActionResult  # noqa: E402 (moto reads MOTO_AMIS_PATH when it is loaded)
 from moto.ec2.models.instances import Instance  # noqa: E402
 from moto.ec2.models.security_groups import SecurityGroupRule  # noqa: E402
@@ -141,6 +142,7 @@ def is_action_permitted(self, *told, before=IAMPolicyStatement.is_action_permitt
     return before(self, *told, **more)
 
 
+emulated_elasticache.mend()
 IAMPolicyStatement.is_action_permitted = is_action_permitted
 Instance.terminate = terminate
 EC2Response.run_instances = run_instances
