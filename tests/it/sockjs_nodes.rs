@@ -61,7 +61,7 @@ impl House {
         let session = self.session(owner);
         assert_eq!(session.poll().await, "o");
         session.say(&session.connect()).await;
-        assert!(messages(&session.poll().await)[0].starts_with("CONNECTED\n"));
+        session.until(|all| all.iter().any(|text| text.starts_with("CONNECTED\n"))).await;
         session.say(&session.enter()).await;
         session.until(|all| all.iter().any(|text| text.starts_with("RECEIPT"))).await;
         session
@@ -306,21 +306,39 @@ async fn drop_in_order(session: &Session<'_>, stream: &mut Stream) {
     }
 }
 
+/// A request that receives, written to a node.
+async fn asking(session: &Session<'_>, (method, way, _): (&str, &str, &str), node: usize) -> Raw {
+    let node = &session.house.nodes[node];
+    let mut raw = Raw::open(node).await;
+    let (path, host) = (&session.path, node.authority());
+    raw.write(
+        format!("{method} {path}/{way} HTTP/1.1\r\nHost: {host}\r\n{OWN_PAGE}Content-Length: 0\r\n\r\n").as_bytes(),
+    )
+    .await;
+    raw
+}
+
 #[tokio::test]
 async fn a_receiver_that_breaks_off_at_another_node_ends_the_session_at_once() {
     let house = House::with(|node| node.set("sockjs.disconnect_seconds", 600)).await;
     for (way, node) in [(WAYS[1], 1), (WAYS[2], 2), (WAYS[0], 1)] {
         let session = house.entered(0).await;
         assert_eq!(house.people(0).await, 1);
-        let path = format!("{}/{}", session.path, way.1);
-        let mut raw = Raw::open(&house.nodes[node]).await;
-        let host = house.nodes[node].authority();
-        raw.write(
-            format!("{} {path} HTTP/1.1\r\nHost: {host}\r\n{OWN_PAGE}Content-Length: 0\r\n\r\n", way.0).as_bytes(),
-        )
-        .await;
-        // It is there once nobody else may be.
-        eventually("the request has its turn", || async { session.at(2).poll().await == STILL_OPEN }).await;
+        let mut raw = asking(&session, way, node).await;
+        if way == WAYS[0] {
+            // Of two that poll one has its turn once the other is refused.
+            let mut other = asking(&session, way, 2).await;
+            let refused = tokio::select! {
+                refused = raw.answer() => {
+                    std::mem::swap(&mut raw, &mut other);
+                    refused
+                }
+                refused = other.answer() => refused,
+            };
+            assert_eq!(refused.body.trim_end(), STILL_OPEN);
+        } else {
+            assert_eq!(raw.answer().await.status, 200);
+        }
         drop(raw);
         eventually("the break is noticed", || async { session.poll().await == INTERRUPTED }).await;
         eventually("nobody is in the room", || async { house.people(2).await == 0 }).await;
@@ -450,7 +468,8 @@ async fn while_redis_is_away_other_nodes_say_so_and_own_sessions_go_on() {
     let token = &house.token;
     let echo = format!("SEND\ndestination:/pub/chat/token\ntoken:{token}\nreceipt:later\n\n\0");
     let body = serde_json::to_string(&[echo]).unwrap();
-    let say = || house.nodes[0].http("POST", &format!("{streamed}/xhr_send"), "", &body);
+    let path = format!("{streamed}/xhr_send");
+    let say = || house.nodes[0].http("POST", &path, "", &body);
     eventually("what is said arrives", || async { say().await.status == 204 }).await;
     let mut told = String::new();
     while !told.contains("receipt-id:later") {
@@ -460,10 +479,11 @@ async fn while_redis_is_away_other_nodes_say_so_and_own_sessions_go_on() {
     drop(raw);
 
     house.redis.stop();
+    let paths = [format!("{polled}/xhr"), format!("{polled}/xhr_send"), format!("/ws-stomp/000/{}/xhr", name())];
     let asked = join_all([
-        house.nodes[1].http("POST", &format!("{polled}/xhr"), "", ""),
-        house.nodes[2].http("POST", &format!("{polled}/xhr_send"), "", "[\"x\"]"),
-        house.nodes[2].http("POST", &format!("/ws-stomp/000/{}/xhr", name()), "", ""),
+        house.nodes[1].http("POST", &paths[0], "", ""),
+        house.nodes[2].http("POST", &paths[1], "", "[\"x\"]"),
+        house.nodes[2].http("POST", &paths[2], "", ""),
     ]);
     for refused in asked.await {
         assert_eq!(
