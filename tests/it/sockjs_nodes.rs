@@ -535,10 +535,10 @@ async fn clients_that_never_read_at_another_node_cost_both_nodes_no_more_than_th
             talker.until("RECEIPT").await;
         }
     }
-    for node in 0..2 {
-        let each = house.nodes[node].resident_bytes().saturating_sub(before[node]) / CLIENTS;
-        println!("{each} bytes at node {node} for each client that never reads");
-        assert!(each < 600 * 1024, "{each} bytes at node {node}");
+    for (at, (node, before)) in house.nodes.iter().zip(before).enumerate().take(2) {
+        let each = node.resident_bytes().saturating_sub(before) / CLIENTS;
+        println!("{each} bytes at node {at} for each client that never reads");
+        assert!(each < 600 * 1024, "{each} bytes at node {at}");
     }
     drop(silent);
     eventually("nobody is in the room", || async { house.people(1).await == 0 }).await;
