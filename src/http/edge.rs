@@ -17,7 +17,7 @@ use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
 use crate::meter::Gauge;
 use crate::node::Node;
-use crate::store::Store;
+use crate::store::{Relay, Store};
 use crate::tls::{Certificates, Standing};
 
 /// Everything that the HTTP edge stands on. One per process, shared by all requests.
@@ -50,6 +50,8 @@ pub struct Edge {
     pub unanswered: Gauge,
     /// Sessions over HTTP requests, for who cannot have a WebSocket.
     pub sessions: Sessions,
+    /// The way to other nodes' sessions of that kind, where there are other nodes.
+    pub relay: Option<Relay>,
     /// The certificate in force, where this process speaks TLS itself.
     pub certificates: Option<Arc<Certificates>>,
     /// What is counted here.
@@ -76,6 +78,7 @@ impl Edge {
             places: Places::new(&config.limits),
             unanswered: Gauge::default(),
             sessions: Sessions::default(),
+            relay: store.relay().filter(|_| config.sockjs.enabled),
             meters: Meters::new(),
             node,
             config,
