@@ -2,40 +2,15 @@
 // own, with the tutorial's STOMP client over it.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { after } from 'node:test';
 
 import { test } from './support/house.mjs';
-
-const { resolve } = createRequire(import.meta.url);
-const VERSIONS = ['1.1.2', '1.6.1'];
-/** Those that a browser of today can have from another site. */
-const FROM_ELSEWHERE = [
-  'websocket',
-  'xhr-streaming',
-  'eventsource',
-  'iframe-eventsource',
-  'iframe-htmlfile',
-  'xhr-polling',
-  'iframe-xhr-polling',
-  'jsonp-polling',
-];
-const MESSAGES = 30;
-
-const files = { '/stomp.js': await readFile(resolve('stompjs/lib/stomp.js')) };
-for (const version of VERSIONS) {
-  const folder = dirname(resolve(`sockjs-client-${version}/package.json`));
-  files[`/sockjs-${version}.js`] = await readFile(join(folder, 'dist', 'sockjs.min.js'));
-  const scripts = `<script src="/sockjs-${version}.js"></script><script src="/stomp.js"></script>`;
-  files[`/old-page-${version}`] = Buffer.from(`<!doctype html><html><head>${scripts}</head><body></body></html>`);
-}
+import { AT_HOME, FROM_ELSEWHERE, LATE, VERSIONS, files, talks } from './support/old_page.mjs';
 
 const kind = (path) => (path.endsWith('.js') ? 'text/javascript' : 'text/html');
 const elsewhere = createServer((request, response) => {
-  const file = files[request.url];
+  const file = files[request.url.slice(1)];
   response.writeHead(file ? 200 : 204, { 'Content-Type': kind(request.url) });
   response.end(file);
 });
@@ -47,51 +22,13 @@ const FRIEND = `http://localhost:${port}`;
 const STRANGER = `http://127.0.0.1:${port}`;
 /** One person says all of it. */
 const MANY = { LIMITS__MESSAGES_PER_SECOND: 1_000, LIMITS__MESSAGES_BURST: 1_000 };
-/** The old client breaks off receiving right behind DISCONNECT, which then may find its session ended. */
-const LATE = /404 POST .*\/xhr_send|404 \(Not Found\).*\/xhr_send/;
 const KEYS = { ALLOWED_ORIGINS: FRIEND, ...MANY };
 
-// Runs inside the page.
-function talk({ address, transport, token, roomId, count }) {
-  return new Promise((done, failed) => {
-    const socket = new SockJS(address, null, { transports: [transport] });
-    socket.addEventListener('close', ({ code, reason }) => failed(new Error(`${transport}: closed: ${code} ${reason}`)));
-    const late = setTimeout(() => failed(new Error(`nothing more came by ${transport}`)), 15_000);
-    const client = Stomp.over(socket);
-    client.debug = null;
-    const heard = [];
-    client.connect(
-      { token },
-      () => {
-        const used = socket.transport;
-        client.subscribe(`/sub/chat/room/${roomId}`, ({ body }) => {
-          const entry = JSON.parse(body);
-          heard.push(entry);
-          if (heard.length > count) {
-            clearTimeout(late);
-            client.disconnect();
-            done({ used, heard });
-          }
-        });
-        for (let number = 0; number < count; number += 1) {
-          const message = `${number} 안녕 100% 👋 "\u2028" </script>`;
-          client.send('/pub/chat/message', { token }, JSON.stringify({ type: 'TALK', roomId, message }));
-        }
-      },
-      (why) => why.body && failed(new Error(`${transport}: ${why.body}`)),
-    );
-  });
-}
-
-async function talks(house, page, transport) {
+/** Talks by that transport in a new room. */
+async function talksBy(transport, house, page) {
   const roomId = await house.room(transport);
   const token = await house.server.command(['token', 'issue', 'minsu']);
-  const address = `${house.url}/ws-stomp`;
-  const { used, heard } = await page.evaluate(talk, { address, transport, token, roomId, count: MESSAGES });
-  assert.equal(used, transport);
-  assert.deepEqual(heard.map(({ offset }) => offset), Array.from(heard, (_, at) => at + 1));
-  const expected = Array.from({ length: MESSAGES }, (_, number) => `${number} 안녕 100% 👋 "\u2028" </script>`);
-  assert.deepEqual(heard.slice(1).map(({ message }) => message), expected);
+  await talks(page, { url: house.url, transport, token, roomId });
 }
 
 for (const version of VERSIONS) {
@@ -99,8 +36,8 @@ for (const version of VERSIONS) {
     house.deliberate(LATE);
     await house.account('minsu');
     const { page } = await house.stranger();
-    await page.goto(`${FRIEND}/old-page-${version}`);
-    for (const transport of FROM_ELSEWHERE) await talks(house, page, transport);
+    await page.goto(`${FRIEND}/old-page-${version}.html`);
+    for (const transport of FROM_ELSEWHERE) await talksBy(transport, house, page);
   });
 
   test(`a page of the server itself talks with sockjs-client ${version} by every transport`, MANY, async (house) => {
@@ -108,22 +45,20 @@ for (const version of VERSIONS) {
     await house.account('minsu');
     // A document of the server's, with the scripts of an old page: the policy is our own page's, and would refuse frames.
     const { context, page } = await house.stranger({ bypassCSP: true });
-    for (const path of [`/sockjs-${version}.js`, '/stomp.js']) {
-      const file = { body: files[path], contentType: kind(path) };
-      await context.route(`${house.url}${path}`, (route) => route.fulfill(file));
+    for (const name of [`sockjs-${version}.js`, 'stomp.js']) {
+      const file = { body: files[name], contentType: kind(name) };
+      await context.route(`${house.url}/${name}`, (route) => route.fulfill(file));
     }
     await page.goto('/about');
     for (const url of [`/sockjs-${version}.js`, '/stomp.js']) await page.addScriptTag({ url });
-    for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'htmlfile', 'xhr-polling', 'jsonp-polling']) {
-      await talks(house, page, transport);
-    }
+    for (const transport of AT_HOME) await talksBy(transport, house, page);
   });
 
   test(`a page that is not allowed gets nowhere with sockjs-client ${version}`, KEYS, async (house) => {
     house.deliberate(/answer: 403/, /CORS policy|ERR_FAILED|Failed to load resource|frame-ancestors|WebSocket|MIME/, /^request: /);
     await house.account('minsu');
     const { page } = await house.stranger();
-    await page.goto(`${STRANGER}/old-page-${version}`);
+    await page.goto(`${STRANGER}/old-page-${version}.html`);
     for (const transport of FROM_ELSEWHERE) {
       const address = `${house.url}/ws-stomp`;
       const closed = await page.evaluate(

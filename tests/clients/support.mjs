@@ -45,6 +45,26 @@ export const token = (name) => command('token', 'issue', name);
 /** The id of a new room. */
 export const room = async () => JSON.parse(await command('room', 'create', '사랑방', '--json')).roomId;
 
+/** Signs somebody in as the tutorial's page does: by its form, its cookie, and its calls. `url` is where the server is reached. */
+export async function signIn(url, name) {
+  const form = (fields) => ({ method: 'POST', redirect: 'manual', body: new URLSearchParams(fields) });
+  const signedIn = await fetch(`${url}/login`, form({ username: name, password: 'correct horse battery' }));
+  if (signedIn.status !== 302 || signedIn.headers.get('location') !== '/chat/room') {
+    throw new Error(`${name} cannot sign in: ${signedIn.status} ${await signedIn.text()}`);
+  }
+  // A browser says by itself which page asks.
+  const headers = { cookie: signedIn.headers.get('set-cookie').split(';')[0], origin: url };
+  const user = await (await fetch(`${url}/chat/user`, { headers })).json();
+  if (user.name !== name) throw new Error(`${name} is signed in as ${user.name}`);
+  const makeRoom = async (roomName) => {
+    const made = await (await fetch(`${url}/chat/room`, { ...form({ name: roomName }), headers })).json();
+    const rooms = await (await fetch(`${url}/chat/rooms`, { headers })).json();
+    if (!rooms.some(({ roomId }) => roomId === made.roomId)) throw new Error(`${made.roomId} is not listed`);
+    return made.roomId;
+  };
+  return { held: user.token, makeRoom };
+}
+
 /**
  * A WebSocket, watched: `wire.beatsIn` and `wire.beatsOut` count heart-beats, `wire.closed` is the close code to come.
  */

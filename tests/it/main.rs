@@ -11,6 +11,7 @@ mod bench;
 mod chaos;
 mod cli;
 mod config;
+mod contract;
 mod copy;
 mod crowd;
 mod defects;

@@ -19,7 +19,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let text = text.strip_suffix('\0').unwrap_or_else(|| panic!("a frame ends with NUL: {text:?}"));
         let (head, body) = text.split_once("\n\n").unwrap_or_else(|| panic!("a frame has a blank line: {text:?}"));
         let mut lines = head.split('\n');
