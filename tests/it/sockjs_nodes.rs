@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
     }
 
     fn enter(&self) -> String {
-        format!("SUBSCRIBE\nid:s\ndestination:/sub/chat/room/{}\nreceipt:in\n\n\0", self.house.room)
+        format!("SUBSCRIBE\nid:s\ndestination:/sub/chat/room/{}\nhistory:1\nreceipt:in\n\n\0", self.house.room)
     }
 
     fn talk(&self, text: &str) -> String {
