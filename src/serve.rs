@@ -88,6 +88,7 @@ async fn serve(config: Config, handed: Handed, elder: Option<&mut Elder>, mut si
     let mut pump = tokio::spawn(pump(Arc::clone(&edge.node), tail));
     let telling = tokio::spawn(tell_rooms(Arc::clone(&edge.node)));
     let reaching = tokio::spawn(tell_reach(Arc::clone(&edge.node)));
+    let relaying = tokio::spawn(http::answer_nodes(Arc::clone(&edge)));
 
     let address = sockets.address()?;
     let handle = axum_server::Handle::new();
@@ -168,6 +169,7 @@ async fn serve(config: Config, handed: Handed, elder: Option<&mut Elder>, mut si
     store.close().await;
     telling.abort();
     reaching.abort();
+    relaying.abort();
     if !pump.is_finished() {
         let _ = timeout(DRAIN_MAX, pump).await;
     }

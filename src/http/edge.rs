@@ -16,7 +16,7 @@ use super::turns::Turns;
 use crate::auth::{Passwords, Tokens, sha256};
 use crate::config::Config;
 use crate::node::Node;
-use crate::store::Store;
+use crate::store::{Relay, Store};
 use crate::tls::{Certificates, Standing};
 
 /// Everything that the HTTP edge stands on. One per process, shared by all requests.
@@ -47,6 +47,8 @@ pub struct Edge {
     pub places: Places,
     /// Sessions over HTTP requests, for who cannot have a WebSocket.
     pub sessions: Sessions,
+    /// The way to other nodes' sessions of that kind, where there are other nodes.
+    pub relay: Option<Relay>,
     /// The certificate in force, where this process speaks TLS itself.
     pub certificates: Option<Arc<Certificates>>,
     /// What is counted here.
@@ -72,6 +74,7 @@ impl Edge {
             handovers_failed: Mutex::default(),
             places: Places::new(&config.limits),
             sessions: Sessions::default(),
+            relay: store.relay().filter(|_| config.sockjs.enabled),
             meters: Meters::new(),
             node,
             config,

@@ -65,6 +65,9 @@ const CODES: &[&str] = &[
 ];
 /// Every way of SockJS.
 const WAYS: [&str; 6] = ["websocket", "xhr", "xhr_streaming", "eventsource", "htmlfile", "jsonp"];
+/// What becomes of requests for sessions of other nodes: the owner answered; it was gone; it could not be asked; it went
+/// silent in the middle of an answer.
+const RELAYED: &[&str] = &["answered", "gone", "failed", "interrupted"];
 /// What was not foreseen counts as this.
 const OTHER: &str = "other";
 
@@ -77,6 +80,7 @@ pub struct Meters {
     errors: Causes,
     /// By the way that opened them.
     sockjs: Family<Label, Gauge>,
+    relayed: Causes,
 }
 
 impl Meters {
@@ -92,12 +96,18 @@ impl Meters {
             refusals: Causes::new("code", codes(CODES)),
             errors: Causes::new("code", codes(CAUSES)),
             sockjs,
+            relayed: Causes::new("result", RELAYED.iter().copied()),
         }
     }
 
     /// A SockJS session is opened this way; it counts for as long as what is answered is held.
     pub(super) fn sockjs(&self, way: &'static str) -> Held {
         Held::of(&self.sockjs.get_or_create(&[("transport", way)]))
+    }
+
+    /// A request for a SockJS session of another node came to this.
+    pub(super) fn relayed(&self, result: &'static str) {
+        self.relayed.add(result);
     }
 
     /// A client was told over STOMP that something cannot be done, or is.
@@ -127,6 +137,11 @@ impl Meters {
             "sarangbang_sockjs_sessions_open",
             "SockJS sessions that are open, by the transport that opened them",
             self.sockjs.clone(),
+        );
+        registry.register(
+            "sarangbang_sockjs_relayed",
+            "Requests for SockJS sessions of other nodes, by what came of them",
+            self.relayed.clone(),
         );
     }
 }

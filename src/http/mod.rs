@@ -45,7 +45,7 @@ pub use meters::Meters;
 pub use operator::operator;
 pub use redirect::redirect;
 pub use socket::Places;
-pub use sockjs::Sessions;
+pub use sockjs::{Sessions, answer_nodes};
 
 /// Every route. The layers below them run from the last to the first.
 pub fn router(edge: Arc<Edge>) -> Router {

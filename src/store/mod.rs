@@ -34,6 +34,7 @@ use tokio::sync::oneshot::error::RecvError;
 pub use account::{Account, Invitation, NewAccount, Secret, SigningKey};
 pub use answer::{Appended, Entered, Examined, Slice};
 pub use error::StoreError;
+pub use redis::{Errand, Hold, Holder, Peer, Relay, RelayError, Reply};
 pub use tail::{Event, Tail};
 
 use crate::chat::{Draft, History, LeaseId, Name, Role, Room, RoomId, RoomName};
@@ -357,6 +358,15 @@ impl Store {
     /// stays claimed. True where this process has it now. On one host it always has.
     pub async fn claim(&self, what: &str, seconds: u32) -> Result<bool> {
         each_backend!(self, s => s.claim(what.to_owned(), seconds).await)
+    }
+
+    /// The way to the other nodes that serve from this store, which is kept open from the first call on. A store of one host
+    /// has no others, and a command line none to speak with: `None`.
+    pub fn relay(&self) -> Option<Relay> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Redis(store) => store.relay(),
+        }
     }
 
     /// Whether this node wants to hear of rooms in which it has nobody: as long as somebody here follows the list of rooms.

@@ -30,6 +30,7 @@ mod rules;
 mod signing_keys;
 mod sockjs;
 mod sockjs_limits;
+mod sockjs_nodes;
 mod spec_ack;
 mod spec_connect;
 mod spec_errors;

@@ -9,7 +9,7 @@ use crate::auth::random_number;
 
 /// `GET /ws-stomp/info`.
 ///
-/// `cookie_needed` is false: a session is found by its name, no load balancer has to keep a client at one node by a cookie,
+/// `cookie_needed` is false: a session is found by its name on whichever node, no load balancer has to keep a client at one node by a cookie,
 /// and people sign in by CONNECT. `origins` says the same for every server and is looked at by no client; who is really
 /// allowed, `allowed_origins` says. `entropy` is for browsers without a source of their own.
 pub(super) async fn info() -> Response {

@@ -11,6 +11,7 @@
 //! | `/{server}/{session}/websocket` | [`framed`] |
 //! | `/{server}/{session}/` `xhr`, `xhr_streaming`, `eventsource`, `htmlfile`, `jsonp` | [`receive`] |
 //! | `/{server}/{session}/` `xhr_send`, `jsonp_send` | [`send`] |
+//! | those of a session that another node owns | [`relayed`] |
 //!
 //! Invariants: what waits for a session's client is bounded in bytes, whether or not anybody fetches it; a session
 //! without a receiver ends after the disconnect delay, and with it its place in every room; no page of another site opens
@@ -24,6 +25,7 @@ mod iframe;
 mod info;
 mod pipe;
 mod receive;
+mod relayed;
 mod said;
 mod send;
 mod sessions;
@@ -41,6 +43,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub use relayed::answer_nodes;
 pub use sessions::Sessions;
 
 use super::Edge;

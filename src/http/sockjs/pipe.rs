@@ -153,6 +153,18 @@ impl Pipe {
         !is_abandoned
     }
 
+    /// What was on its way to the client may be lost: the session ends.
+    pub(super) fn break_off(&self) {
+        let mut state = self.state.lock();
+        if state.close.is_none() {
+            state.queue = BytesMut::new();
+            state.end(Close::interrupted());
+        }
+        drop(state);
+        self.moved.notify_one();
+        self.room.notify_waiters();
+    }
+
     fn abandon(&self, delay: Duration) {
         let mut state = self.state.lock();
         if state.absent_since.is_some_and(|since| since + delay <= Instant::now()) {
@@ -218,16 +230,11 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = self.pipe.state.lock();
-        state.absent_since = Some(Instant::now());
-        if !self.is_done && state.close.is_none() {
-            state.queue = BytesMut::new();
-            state.end(Close::interrupted());
-        }
-        drop(state);
-        self.pipe.moved.notify_one();
-        if !self.is_done {
-            self.pipe.room.notify_waiters();
+        self.pipe.state.lock().absent_since = Some(Instant::now());
+        if self.is_done {
+            self.pipe.moved.notify_one();
+        } else {
+            self.pipe.break_off();
         }
     }
 }

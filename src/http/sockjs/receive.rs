@@ -11,9 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::address::{Callback, Named};
 use super::dress::Dress;
-use super::sessions::Sessions;
 use super::stream::Frames;
-use super::{NOT_GATHERED, NOT_KEPT, iframe};
+use super::{NOT_GATHERED, NOT_KEPT, iframe, sessions};
 use crate::auth::random_key;
 use crate::http::Edge;
 use crate::http::peer::Peer;
@@ -62,22 +61,20 @@ pub(super) async fn jsonp(State(edge): State<Arc<Edge>>, name: Named, callback: 
 }
 
 async fn receive(edge: &Arc<Edge>, Named(name): &Named, peer: &Peer, dress: Dress) -> Response {
-    let found = edge.sessions.find(name).map_or_else(|| Sessions::open(edge, name, dress.name(), peer.address), Ok);
-    let pipe = match found {
-        Ok(pipe) => pipe,
-        Err(problem) => return problem.into_response(),
-    };
+    let beat_every = Duration::from_secs(edge.config.sockjs.heartbeat_seconds.into());
+    let is_stream = dress.is_stream();
+    let one_within = if is_stream { None } else { Some(beat_every) };
+    let received = sessions::receive(edge, name, dress.name(), peer.address, one_within).await;
     let headers = [(CONTENT_TYPE, dress.media_type()), (CACHE_CONTROL, NOT_KEPT), NOT_GATHERED];
-    let turn = match pipe.receive() {
-        Ok(turn) => turn,
-        Err(told) => {
+    let source = match received {
+        Ok(Ok(source)) => source,
+        Ok(Err(told)) => {
             let all = [dress.prelude(), dress.frame(&told)].concat();
             return (headers, all).into_response();
         }
+        Err(problem) => return problem.into_response(),
     };
-    let beat_every = Duration::from_secs(edge.config.sockjs.heartbeat_seconds.into());
-    let is_stream = dress.is_stream();
-    let frames = Frames::new(turn, dress, beat_every, edge.config.limits.sockjs_stream_bytes_max);
+    let frames = Frames::new(source, dress, beat_every, edge.config.limits.sockjs_stream_bytes_max);
     if is_stream {
         return (headers, Body::from_stream(frames)).into_response();
     }

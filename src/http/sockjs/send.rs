@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::address::{Named, unknown};
+use super::relayed::far;
+use super::sessions::{self, Whose};
 use super::{NOT_KEPT, iframe, said};
-use crate::http::error::Problem;
-use crate::http::limit::RetryAfter;
 use crate::http::{Edge, accept, fields};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
@@ -39,9 +39,9 @@ pub(super) async fn jsonp_send(State(edge): State<Arc<Edge>>, name: Named, reque
     response
 }
 
-async fn take(edge: &Edge, Named(name): &Named, request: Request, is_form: bool) -> Result<(), Response> {
+async fn take(edge: &Arc<Edge>, Named(name): &Named, request: Request, is_form: bool) -> Result<(), Response> {
     let gone = || unknown("there is no such SockJS session, or not any more; open one by receiving").into_response();
-    let pipe = edge.sessions.find(name).ok_or_else(gone)?;
+    let whose = sessions::find(edge, name).await.map_err(IntoResponse::into_response)?.ok_or_else(gone)?;
     let limits = &edge.config.limits;
     let (parts, body) = request.into_parts();
     let body = fields::body(&parts.headers, body, limits.sockjs_request_bytes_max, limits.request_seconds_max)
@@ -53,14 +53,14 @@ async fn take(edge: &Edge, Named(name): &Named, request: Request, is_form: bool)
         return Err(broken("Payload expected."));
     }
     let frames = said::read(payload).map_err(|said::Broken| broken("Broken JSON encoding."))?;
-    match timeout(Duration::from_secs(limits.request_seconds_max), pipe.say(frames)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(gone()),
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy")
-            .detail("the session does not read on: messages wait for the disk; connect again")
-            .retry_after(RetryAfter::soon())
-            .into_response()),
-    }
+    let is_heard = match whose {
+        Whose::Here(pipe) => match timeout(Duration::from_secs(limits.request_seconds_max), pipe.say(frames)).await {
+            Ok(said) => Ok(said.is_ok()),
+            Err(_) => Err(far::busy()),
+        },
+        Whose::There(relay, owner) => far::say(edge, &relay, &owner, name, frames).await,
+    };
+    if is_heard.map_err(IntoResponse::into_response)? { Ok(()) } else { Err(gone()) }
 }
 
 fn field(form: &[u8]) -> String {

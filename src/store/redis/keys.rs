@@ -52,6 +52,17 @@ impl Keys {
         format!("{}{{all}}:{what}", self.prefix)
     }
 
+    /// Who holds a name, by its digest.
+    pub(super) fn of_digest(&self, digest: &[u8]) -> String {
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}{{{digest}}}:holder", self.prefix)
+    }
+
+    /// The channel that a process listens on.
+    pub(super) fn of_process(&self, process: &str) -> String {
+        format!("{}{{{process}}}:letters", self.prefix)
+    }
+
     /// The room whose news come by a channel, if it is such a channel.
     pub(super) fn room_of_news(&self, channel: &[u8]) -> Option<RoomId> {
         let room = channel.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"{")?.strip_suffix(b"}:news")?;

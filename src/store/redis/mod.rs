@@ -13,6 +13,8 @@
 //! | `{room}:ids`, `{room}:ids:before` | hashes: message ids of clients' own with their offsets; two of a day each |
 //! | `{room}:done:PROCESS` | the last turn of this process with its answer, for two minutes: a turn that is asked for twice happens once |
 //! | `{room}:news` | a channel: entries as they are appended |
+//! | `{DIGEST}:holder` | the process that holds the name of this SHA-256; it expires |
+//! | `{PROCESS}:letters` | a channel: what other nodes ask of this process, and answer |
 //! | `{all}:epoch` | which store this is: made with it, gone with it |
 //! | `{all}:rooms` | a sorted set: room ids by the time of their making |
 //! | `{all}:owners` | a sorted set: who holds leases, by the time until which they are held unless renewed |
@@ -60,6 +62,7 @@ mod meters;
 mod owner;
 mod record;
 mod refusal;
+mod relay;
 mod request;
 mod rooms;
 mod skipped;
@@ -69,8 +72,8 @@ mod turns;
 mod upkeep;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -95,6 +98,7 @@ use crate::meter::Registry;
 pub use self::address::{Address, AddressError};
 pub use self::check::{About, Concern, Server, Survey};
 pub use self::refusal::OpenError;
+pub use self::relay::{Errand, Hold, Holder, Peer, Relay, RelayError, Reply};
 
 /// Batches of news that may wait for their reader before nothing more is heard.
 const TAIL_BATCHES_MAX: usize = 64;
@@ -144,6 +148,7 @@ struct Shared {
     queue: Queue,
     meters: Arc<Meters>,
     kept_news: broadcast::Sender<String>,
+    relay: OnceLock<Relay>,
     is_closed: AtomicBool,
 }
 
@@ -175,7 +180,14 @@ impl Redis {
             link,
             settings,
             claimant,
-            shared: Arc::new(Shared { serving, queue, meters, kept_news, is_closed: AtomicBool::new(false) }),
+            shared: Arc::new(Shared {
+                serving,
+                queue,
+                meters,
+                kept_news,
+                relay: OnceLock::new(),
+                is_closed: AtomicBool::new(false),
+            }),
         })
     }
 
@@ -239,6 +251,13 @@ impl Redis {
         self.shared.kept_news.subscribe()
     }
 
+    /// See [`crate::store::Store::relay`].
+    pub fn relay(&self) -> Option<Relay> {
+        let serving = self.shared.serving.as_ref()?;
+        let begin = || Relay::begin(self.link.clone(), Arc::clone(&self.claimant), &mut serving.tasks.lock());
+        Some(self.shared.relay.get_or_init(begin).clone())
+    }
+
     /// See [`crate::store::Store::ready`].
     pub async fn ready(&self) -> Result<()> {
         let away = |cause: &str| StoreError::Unavailable(cause.to_owned());
@@ -270,6 +289,9 @@ impl Redis {
     pub async fn close(&self) {
         self.shared.is_closed.store(true, Ordering::Release);
         let Some(serving) = &self.shared.serving else { return };
+        if let Some(relay) = self.shared.relay.get() {
+            relay.close(READY_MAX).await;
+        }
         let (told, done) = oneshot::channel();
         let _ = serving.inbox.send(Message::Close(told));
         let _ = timeout(self.link.wait_max() + READY_MAX, done).await;
