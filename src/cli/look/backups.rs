@@ -30,10 +30,14 @@ pub(super) fn look(config: &Config, host: &Host, units: &Units, now: SystemTime)
     };
     let mut findings = Vec::new();
     for (timer, name) in [(Some(timer), TIMER), (units.of(DRILL_TIMER), DRILL_TIMER)] {
-        if timer.is_some_and(|timer| !timer.is_active()) {
-            let message = format!("{name} is off, so that nothing of the kind happens by itself");
-            findings.push(Finding::note("backup.timer-off", message, format!("run: systemctl enable --now {name}")));
-        }
+        let message = match timer {
+            Some(timer) if !timer.is_active() => {
+                format!("{name} is off, so that nothing of the kind happens by itself")
+            }
+            Some(timer) if !timer.is_enabled() => format!("{name} runs, and a boot does not start it"),
+            _ => continue,
+        };
+        findings.push(Finding::note("backup.timer-off", message, format!("run: systemctl enable --now {name}")));
     }
     let failed = |unit: &Unit| !matches!(unit.get("Result"), "success" | "");
     if units.of(BACKUP).is_some_and(failed) {

@@ -14,6 +14,8 @@ import time
 import traceback
 from pathlib import Path
 
+import faults
+import volume
 from authority import Authority
 from machine import Given, Made, sh, until
 from people import Crowd, http, sign_in
@@ -239,6 +241,47 @@ class Deployment:
     def running(self):
         return Path(self.machine.run(f"readlink /proc/{self.main_process()}/exe")).parent.name
 
+    def stop_after_upgrade(self):
+        """The process that took over is not systemd's child, and is let go in order all the same; who comes back starts it."""
+        before = self.main_process()
+        ledger, count, result = self.crowd(
+            lambda: self.machine.run("systemctl stop sarangbang.service 2>/dev/null; systemctl show -P Result sarangbang.service"), after=4.0)
+        assert result == "success", f"it ended by {result}"
+        assert self.main_process() not in (0, before)
+        assert not ledger.refused, f"{len(ledger.refused)} refused: {ledger.refused[:3]}"
+        assert ledger.goodbyes >= 40, f"{ledger.goodbyes} of 40 were told to come back"
+        return f"{ledger.goodbyes} told to come back (1012), in again within {ledger.gap_seconds_max:.1f} s; {count} acknowledged, 0 refused, 0 lost, 0 doubled"
+
+    def watchdog(self):
+        """A process that took over and then stands still is ended and started again."""
+        short = "/etc/systemd/system/sarangbang.service.d/90-short.conf"
+        self.machine.run(f"mkdir -p $(dirname {short}); printf '[Service]\\nWatchdogSec=2s\\n' >{short}; systemctl daemon-reload; "
+                         f"systemctl restart sarangbang.service; {ADMIN} handover {CONFIG}")
+        before = self.main_process()
+        # Longer than the watchdog waits: it gives signs of life.
+        self.machine.run("sleep 5")
+        assert self.main_process() == before, "the process that took over was ended though it lives"
+        took = []
+
+        def stand_still():
+            self.machine.run(f"kill -STOP {before}")
+            took.append(until("it serves again", lambda: self.main_process() not in (0, before) and self.is_ready(), 30))
+        ledger, count, _ = self.crowd(stand_still, after=4.0)
+        said = self.machine.run("journalctl -u sarangbang.service -n 200 --no-pager -o cat")
+        assert "Watchdog timeout (limit 2s)!" in said, said[-2000:]
+        assert not ledger.refused, f"{len(ledger.refused)} refused: {ledger.refused[:3]}"
+        self.machine.run(f"rm -r $(dirname {short}); systemctl daemon-reload; systemctl restart sarangbang.service")
+        assert self.machine.run("systemctl show -P WatchdogUSec sarangbang.service") == "30s"
+        until("it is ready", self.is_ready, 30)
+        return (f"stopped still; ended and serving again after {took[0]:.1f} s with 2 s in place of 30; {ledger.comebacks} sockets back, "
+                f"{count} acknowledged, 0 refused, 0 lost, 0 doubled")
+
+    def doctor(self):
+        return faults.look(self)
+
+    def data_volume(self):
+        return volume.look(self)
+
     def broken_version(self):
         before = self.main_process()
         ledger, count, (done, _, seconds) = self.crowd(
@@ -258,12 +301,12 @@ class Deployment:
         return f"from 1.1.0 to 1.0.0 in {seconds:.0f} s, {count} acknowledged, 0 refused, 0 lost, 0 doubled"
 
     def releases_kept(self):
-        for version in ("1.1.0", "1.2.0", "1.3.0"):
-            self.play("site", version)
+        for book, version in (("upgrade", "1.1.0"), ("upgrade", "1.2.0"), ("site", "1.3.0")):
+            self.play(book, version)
             assert self.running() == version, self.running()
         there = self.machine.run("ls /opt/sarangbang/releases").split()
         assert len(there) == 3 and "1.3.0" in there and "1.2.0" in there, there
-        return f"site.yml upgraded three times; {', '.join(there)} are left"
+        return f"upgrade.yml twice, site.yml once; {', '.join(there)} are left"
 
     def backup(self):
         self.crowd(lambda: None)
@@ -411,9 +454,9 @@ class Deployment:
         steps += [
             ("fresh deploy", self.deploy), ("chat", self.chat), ("second run", self.second_run), ("check and diff", self.dry_run),
             ("kill -9", self.kill), ("reboot", self.reboot), ("power cut", self.power_cut), ("upgrade under load", self.upgrade),
-            ("kill -9 after the upgrade", self.kill),
+            ("kill -9 after the upgrade", self.kill), ("stop after an upgrade", self.stop_after_upgrade), ("watchdog", self.watchdog),
             ("broken version", self.broken_version), ("rollback", self.rollback), ("releases", self.releases_kept),
-            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
+            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("doctor", self.doctor), ("data volume", self.data_volume), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
             ("secrets", self.secrets), ("local redis", self.local_redis), ("debian package", self.package),
         ]
         if not self.arguments.deb:
@@ -447,7 +490,7 @@ def main():
                 said = deployment.machine.run("journalctl -u 'sarangbang*' -n 60 --no-pager -o short-precise", check=False)
                 print(f"the end of the host's journal:\n{said}")
             deployment.authority.stop()
-            deployment.machine.stop()
+            deployment.machine.end()
     print(f"{len(deployment.passed)} passed, {len(deployment.failed)} failed, in {time.monotonic() - began:.0f} s")
     sys.exit(1 if deployment.failed else 0)
 
