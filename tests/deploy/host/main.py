@@ -14,6 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
+import command
 import faults
 import volume
 from authority import Authority
@@ -279,9 +280,6 @@ class Deployment:
     def doctor(self):
         return faults.look(self)
 
-    def data_volume(self):
-        return volume.look(self)
-
     def broken_version(self):
         before = self.main_process()
         ledger, count, (done, _, seconds) = self.crowd(
@@ -368,10 +366,8 @@ class Deployment:
         self.machine.run("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/aws")
         failed = self.machine.run("sleep 1.1; systemctl start sarangbang-backup.service >/dev/null 2>&1; echo $?")
         assert failed != "0" and self.machine.run("cat /var/lib/sarangbang/last-backup") == before, "a copy that failed is counted"
-        self.play("site", **told | {"sarangbang_backup_bucket": ""})
-        left = self.machine.run("ls /etc/systemd/system/sarangbang-backup.service.d; rm -f /usr/local/bin/aws /var/lib/sarangbang/arrived /var/lib/sarangbang/told; "
+        self.machine.run("rm -f /usr/local/bin/aws /var/lib/sarangbang/arrived /var/lib/sarangbang/told; "
                                 "systemctl reset-failed sarangbang-backup.service; systemctl start sarangbang-backup.service")
-        assert left == "", left
         assert self.main_process() == process, "the service was restarted for it"
         return f"{changed} changed, then 0 and 0; a backup arrives, one that does not is not counted, and the service went on"
 
@@ -419,17 +415,23 @@ class Deployment:
         self.play("site", version, sarangbang_local_redis=True, sarangbang_secrets={})
         _, changed, _ = self.play("site", version, sarangbang_local_redis=True, sarangbang_secrets={})
         assert changed == 0, f"{changed} changed by the second run"
+        left = self.machine.run("grep -h = /etc/systemd/system/sarangbang-backup.service.d/*; true")
+        assert left == "", f"backups are copied into a bucket that is not wanted any more: {left}"
         self.accounts()
         ledger, count, _ = self.crowd(lambda: self.machine.run("systemctl restart redis-server@sarangbang"))
         open_tcp = self.machine.run("ss -Hltnp | grep -c redis || true")
         assert open_tcp == "0"
         return f"rooms in a Redis without network; restarted under {count} messages: 0 lost, 0 doubled; second run 0 changed"
 
-    def package(self):
+    def wipe(self):
+        """As if nothing had ever been deployed there."""
         self.machine.run(
             "systemctl disable --now sarangbang.socket sarangbang.service sarangbang-backup.timer sarangbang-drill.timer 2>/dev/null; "
             "rm -rf /etc/systemd/system/sarangbang* /etc/sysctl.d/60-sarangbang.conf /opt/sarangbang /usr/bin/sarangbang /etc/sarangbang /var/lib/sarangbang "
             "/var/backups/sarangbang /etc/credstore/sarangbang.*; systemctl daemon-reload; userdel sarangbang; true", check=False)
+
+    def package(self):
+        self.wipe()
         look = "find / -xdev \\( -name '*sarangbang*' -o -path '*/sarangbang/*' \\) -not -path '/proc/*' -not -path '/run/systemd/*' -not -path '/home/*' " \
                "-not -path '/var/log/*' -not -path '/etc/hosts' -not -path '/tmp/*' -not -path '*/apt.conf.d/*' -not -path '*/journald.conf.d/*' | sort; getent passwd sarangbang; getent group sarangbang; true"
         before = self.machine.run(look)
@@ -449,6 +451,15 @@ class Deployment:
         assert not left, "left behind:\n" + "\n".join(left)
         return f"{version}: installed, served https, purged; nothing is left"
 
+    def commands(self):
+        """What an operator types, each on a host that is fresh."""
+        operator = command.Operator(self, DOMAIN)
+        if not self.step("make deploy to a host", lambda: command.on_a_host(self, operator)):
+            return
+        self.step("data volume", lambda: volume.look(self))
+        self.wipe()
+        self.step("make deploy to EC2", lambda: command.on_ec2(self, operator))
+
     def run(self):
         steps = [("wrong input", self.wrong_input)] if not self.arguments.host else []
         steps += [
@@ -456,7 +467,7 @@ class Deployment:
             ("kill -9", self.kill), ("reboot", self.reboot), ("power cut", self.power_cut), ("upgrade under load", self.upgrade),
             ("kill -9 after the upgrade", self.kill), ("stop after an upgrade", self.stop_after_upgrade), ("watchdog", self.watchdog),
             ("broken version", self.broken_version), ("rollback", self.rollback), ("releases", self.releases_kept),
-            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("doctor", self.doctor), ("data volume", self.data_volume), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
+            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("doctor", self.doctor), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
             ("secrets", self.secrets), ("local redis", self.local_redis), ("debian package", self.package),
         ]
         if not self.arguments.deb:
@@ -476,6 +487,7 @@ def main():
     parser.add_argument("--deb")
     parser.add_argument("--host", help="USER@ADDRESS of a fresh Debian 12 that may be rebooted and wiped")
     parser.add_argument("--only", help="a regular expression of the steps to do after the deployment")
+    parser.add_argument("--commands", action="store_true", help="what an operator types (make deploy), in place of the host's whole life")
     parser.add_argument("--folder", required=True, type=Path)
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -483,7 +495,7 @@ def main():
     try:
         deployment = Deployment(arguments, arguments.folder)
         print(f"ok    a host: ready for SSH ({time.monotonic() - began:.1f} s)", flush=True)
-        deployment.run()
+        deployment.commands() if arguments.commands else deployment.run()
     finally:
         if deployment:
             if deployment.failed:

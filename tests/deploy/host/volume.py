@@ -1,12 +1,15 @@
 """The volume of the data: found by its id, made ready only where it is blank, mounted, and never mistaken for another's."""
 
 import re
+import shlex
+from pathlib import Path
 
 from machine import until
 
 VOLUME, SERIAL = "vol-0a1b2c3d4e5f60718", "vol0a1b2c3d4e5f60718"
 DATA = "/var/lib/sarangbang"
 DISK = "/dev/nvme1n1"
+SCRIPT = Path(__file__).resolve().parents[3] / "ansible/roles/sarangbang/files/data-volume.sh"
 # A table with one partition, as the first sector of a disk has it.
 PARTITION = "; ".join(f"printf '{byte}' | dd of={DISK} bs=1 seek={at} conv=notrunc status=none"
                       for at, byte in ((450, "\\203"), (454, "\\001"), (458, "\\377"), (510, "\\125\\252")))
@@ -20,14 +23,15 @@ def look(deployment):
     before = deployment.counts()
     told = {"sarangbang_version": version, "sarangbang_data_volume_id": VOLUME}
 
-    def refuses(what, expected):
-        done, changed, _ = play("site", check=False, **told)
-        text = " ".join(done.stdout.split())
-        assert done.returncode and re.search(expected, text), f"{what}: not said as expected:\n{done.stdout[-3000:]}"
-        assert changed <= 0, f"{what}: {changed} changed"
+    def refuses(what, expected, said=None):
+        said = said or machine.run(f"VOLUME={VOLUME} LOOK= sh -c {shlex.quote(SCRIPT.read_text())}; code=$?; echo; echo code $code", check=False)
+        assert re.search(expected, said) and "code 0" not in said, f"{what}: not said as expected:\n{said}"
         assert machine.run(f"grep -c {DATA} /etc/fstab; findmnt -no SOURCE {DATA}; true") == "0", f"{what}: something was changed"
 
-    refuses("no volume", r"there is no volume vol-0a1b2c3d4e5f60718 on this host.*Fix: attach it")
+    done, changed, _ = play("site", check=False, **told)
+    assert done.returncode and changed <= 0, f"without its volume: {changed} changed:\n{done.stdout[-3000:]}"
+    # Behind the script itself, whose words would be found too.
+    refuses("no volume", r"there is no volume vol-0a1b2c3d4e5f60718 on this host.*Fix: attach it", " ".join(done.stdout.partition("stderr: ")[2].split()))
     image = deployment.folder / "volume"
     with open(image, "wb") as file:
         file.truncate(2 << 30)
@@ -39,14 +43,14 @@ def look(deployment):
         ("partitions", PARTITION, r"holds something that is no file system.*Fix: look at it", f"blkid -p {DISK} | grep -c 'PTTYPE=.dos'"),
         ("swap", f"wipefs -qa {DISK}; mkswap {DISK}", r"holds something that is no file system \(other\)", f"blkid -p {DISK} | grep -c swap"),
         ("somebody's files", f"wipefs -qa {DISK}; mkfs.ext4 -q {DISK}; mount {DISK} /mnt; echo dear >/mnt/diary; umount /mnt",
-         r"holds files that are not Sarangbang.s: diary .*Fix: another volume", f"mount -o ro {DISK} /mnt; cat /mnt/diary | grep -c dear; umount /mnt"),
+         r"holds files that are not Sarangbang.+: diary .*Fix: another volume", f"mount -o ro {DISK} /mnt; cat /mnt/diary | grep -c dear; umount /mnt"),
     ):
         machine.run(put)
         refuses(what, expected)
         assert machine.run(check) == "1", f"{what}: it is not there any more"
     machine.run(f"wipefs -qa {DISK}; dd if=/dev/zero of={DISK} bs=1M count=64 status=none")
-    _, would, _ = play("site", flags=("--check",), check=False, **told)
-    assert machine.run(f"blkid -p {DISK}; true") == "", "--check has made a file system"
+    would = machine.run(f"VOLUME={VOLUME} LOOK=yes sh -c {shlex.quote(SCRIPT.read_text())}")
+    assert "a file system is made" in would and machine.run(f"blkid -p {DISK}; true") == "", f"looking has made a file system: {would}"
     _, changed, _ = play("site", **told)
     until("it serves from the volume", deployment.is_ready, 60)
     # The data goes along, as the message says.
@@ -59,8 +63,8 @@ def look(deployment):
     assert re.search(r"/dev/\S+ +ext4 +rw,nosuid,nodev,noexec,noatime.*\nsarangbang 700", shown), shown
     # What systemd makes of the line at a boot: in a container it leaves disks alone, unless /sys looks as on a host.
     unit = machine.run("unshare --mount sh -c 'mkdir /tmp/made; mount -t tmpfs none /sys; cd /tmp/made; "
-                       "/usr/lib/systemd/system-generators/systemd-fstab-generator . . . && cat var-lib-sarangbang.mount && ls local-fs.target.*'; rm -r /tmp/made")
-    assert "Where=/var/lib/sarangbang" in unit and "local-fs.target.wants:" in unit and "local-fs.target.requires" not in unit, unit
+                       "/usr/lib/systemd/system-generators/systemd-fstab-generator . . . && cat var-lib-sarangbang.mount && ls -d local-fs.target.*/*'; rm -r /tmp/made")
+    assert "Where=/var/lib/sarangbang" in unit and "local-fs.target.wants/var-lib-sarangbang.mount" in unit and "local-fs.target.requires" not in unit, unit
     machine.reboot()
     until("it can be signed in to", machine.answers, 60)
     machine.attach(image, SERIAL)
