@@ -51,7 +51,7 @@ pub(super) fn look(config: &Config, host: &Host, units: &Units, now: SystemTime)
         findings.push(Finding::error(
             "backup.drill-failed",
             format!("the last backup could not be restored on trial ({DRILL})"),
-            format!("run: journalctl -u {DRILL} -n 50, which says why; then run: systemctl start {BACKUP} {DRILL}"),
+            format!("run: journalctl -u {DRILL} -n 50, which says why; then run: systemctl start {BACKUP} && systemctl start {DRILL}"),
         ));
     }
     // A backup that failed, or a timer that is off, says why the newest is old.

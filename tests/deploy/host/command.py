@@ -112,7 +112,7 @@ esac
 """)
         command.chmod(0o755)
         account = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{(folder / 'port').read_text()}", "AWS_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{(folder / 'port').read_text()}", "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "ADMIN_CIDRS": "203.0.113.7/32", "DNS_SECONDS": "2",
             "TF_CLI_CONFIG_FILE": str(folder / "terraform.rc"), "CHECKPOINT_DISABLE": "1", "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
         }

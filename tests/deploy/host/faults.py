@@ -113,7 +113,7 @@ def is_well(machine, after):
 def look(deployment):
     """Plants each fault, hears what is told of it, ends it, and hears nothing any more."""
     machine, wrong, ids = deployment.machine, [], set()
-    machine.run("systemctl reset-failed sarangbang.service; systemctl start sarangbang-backup.service sarangbang-drill.service")
+    machine.run("systemctl reset-failed sarangbang.service; systemctl start sarangbang-backup.service; systemctl start sarangbang-drill.service")
     is_well(machine, "on a host that is well")
     for what, plant, heal, expected in FAULTS:
         found, code, active = findings(machine, first=plant.format(here=machine.here) if "{here}" in plant else plant)

@@ -454,11 +454,12 @@ class Deployment:
     def commands(self):
         """What an operator types, each on a host that is fresh."""
         operator = command.Operator(self, DOMAIN)
-        if not self.step("make deploy to a host", lambda: command.on_a_host(self, operator)):
-            return
-        self.step("data volume", lambda: volume.look(self))
-        self.wipe()
-        self.step("make deploy to EC2", lambda: command.on_ec2(self, operator))
+        for name, act in (("make deploy to a host", lambda: command.on_a_host(self, operator)), ("data volume", lambda: volume.look(self)),
+                          ("make deploy to EC2", lambda: command.on_ec2(self, operator))):
+            if name == "make deploy to EC2":
+                self.wipe()
+            if re.search(self.arguments.only or "", name) and not self.step(name, act):
+                break
 
     def run(self):
         steps = [("wrong input", self.wrong_input)] if not self.arguments.host else []
