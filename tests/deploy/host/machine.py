@@ -87,8 +87,9 @@ class Machine:
             ["ssh", *self.ssh_options(), f"{self.user}@{self.address}", "true"], capture_output=True
         ).returncode == 0
 
-    def boot_id(self):
-        return self.run("cat /proc/sys/kernel/random/boot_id")
+    def boot_id(self, check=True):
+        """Which boot this is; without `check` something else while it goes down."""
+        return self.run("cat /proc/sys/kernel/random/boot_id", check)
 
     def reboot(self):
         self.run("systemctl reboot", check=False)
