@@ -148,7 +148,10 @@ fn failure(plan: &Value, now: i64) -> Option<Finding> {
     let cause = match &plan["last_failure"] {
         // Each try counts as failed from its beginning, so that one that ends the process counts too.
         Value::String(cause) if cause.is_empty() && failures == 1 => {
-            return Some(Finding::ok("authority", "a certificate is being asked for now, or was when the server ended"));
+            return Some(Finding::ok(
+                "authority",
+                "a certificate is being asked for now, or was when the server ended",
+            ));
         }
         Value::String(cause) if cause.is_empty() => "it was broken off, or is under way".into(),
         Value::String(cause) => cause.clone(),
