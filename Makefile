@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test test-deploy tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
+.PHONY: help run build page test test-deploy test-deploy-command tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,9 @@ test-dist: page ## Install and purge the Debian package in a Debian made for it,
 
 test-deploy: tools page ## Deploy to a Debian made for it, and live through everything that happens to a host; HOST=user@addr: to that one, which is wiped
 	tests/deploy/host/run
+
+test-deploy-command: tools page ## `make deploy` itself with its playbooks: to a Debian made for it, and to an emulated EC2 (six minutes)
+	COMMANDS=1 tests/deploy/host/run
 
 tools: ## Install what the tests need and is missing (Debian, Ubuntu), or say what is missing
 	tests/tools

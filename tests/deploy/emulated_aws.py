@@ -44,6 +44,7 @@ os.environ["MOTO_AMIS_PATH"] = images.name
 
 import emulated_elasticache  # noqa: E402
 from moto.core.responses import ActionResult  # noqa: E402 (moto reads MOTO_AMIS_PATH when it is loaded)
+from moto.ec2.models import elastic_ip_addresses  # noqa: E402
 from moto.ec2.models.instances import Instance  # noqa: E402
 from moto.ec2.models.security_groups import SecurityGroupRule  # noqa: E402
 from moto.ec2.models.subnets import Subnet  # noqa: E402
@@ -54,6 +55,10 @@ from werkzeug.serving import make_server  # noqa: E402
 from werkzeug.wrappers import Request, Response  # noqa: E402
 
 os.unlink(images.name)
+
+# Where the host of a test is: each address that is asked for is that one.
+if os.environ.get("SARANGBANG_TEST_ADDRESS"):
+    elastic_ip_addresses.random_ip = lambda: os.environ["SARANGBANG_TEST_ADDRESS"]
 
 ACCOUNT = "123456789012"
 endpoints = {}

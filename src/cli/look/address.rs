@@ -108,43 +108,53 @@ impl Listener {
                 "stop it, or name another folder with --data",
             ),
             // Not asked: whoever comes there makes systemd start the server.
-            (Err(e), None) if e.kind() == ErrorKind::AddrInUse && units.hold(address.port()) => Finding::ok(
+            (Err(e), None) if self.is_had(&e) && units.hold(address.port()) => Finding::ok(
                 "address",
                 format!("{address} is held by systemd, which starts {SERVICE} when somebody comes"),
             ),
-            (Err(e), _) if e.kind() == ErrorKind::AddrInUse => match (self.who().await, server) {
-                (Who::Ours, Some(pid)) => {
-                    Finding::ok("address", format!("{address} is served by this data folder's server (process {pid})"))
+            (Err(e), _) if e.kind() == ErrorKind::AddrInUse || self.is_had(&e) && server.is_some() => {
+                match (self.who().await, server) {
+                    (Who::Ours, Some(pid)) => Finding::ok(
+                        "address",
+                        format!("{address} is served by this data folder's server (process {pid})"),
+                    ),
+                    (Who::Otherwise(speech), Some(pid)) => Finding::error(
+                        "address.speech",
+                        format!("at {address} a Sarangbang server speaks {speech}, unlike this configuration"),
+                        format!("name the configuration of process {pid}, or start it again to take up this one"),
+                    ),
+                    (Who::Ours | Who::Otherwise(_), None) => Finding::error(
+                        "address.other-folder",
+                        format!("{address} is taken by a Sarangbang server of another data folder"),
+                        format!("stop it, name its folder with --data, or choose another port with {choose}"),
+                    ),
+                    (Who::Silent, Some(pid)) => Finding::error(
+                        "server.hangs",
+                        format!(
+                            "the server (process {pid}) has {address}, and answers nobody within {} seconds",
+                            ANSWER_WAIT.as_secs()
+                        ),
+                        "look at its log (journalctl -u sarangbang -n 50), then run: systemctl restart sarangbang",
+                    ),
+                    (Who::Another, Some(pid)) if !self.is_redirect && e.kind() == ErrorKind::AddrInUse => {
+                        Finding::error(
+                            "address.other-program",
+                            format!(
+                                "{address} is another program's, and this data folder's server (process {pid}) is elsewhere"
+                            ),
+                            "name the configuration that it was started with; if this is it, look at its log",
+                        )
+                    }
+                    (Who::Another | Who::Silent, _) => refusal(&e, address, choose),
                 }
-                (Who::Otherwise(speech), Some(pid)) => Finding::error(
-                    "address.speech",
-                    format!("at {address} a Sarangbang server speaks {speech}, unlike this configuration"),
-                    format!("name the configuration of process {pid}, or start it again to take up this one"),
-                ),
-                (Who::Ours | Who::Otherwise(_), None) => Finding::error(
-                    "address.other-folder",
-                    format!("{address} is taken by a Sarangbang server of another data folder"),
-                    format!("stop it, name its folder with --data, or choose another port with {choose}"),
-                ),
-                (Who::Silent, Some(pid)) => Finding::error(
-                    "server.hangs",
-                    format!(
-                        "the server (process {pid}) has {address}, and answers nobody within {} seconds",
-                        ANSWER_WAIT.as_secs()
-                    ),
-                    "look at its log (journalctl -u sarangbang -n 50), then run: systemctl restart sarangbang",
-                ),
-                (Who::Another, Some(pid)) if !self.is_redirect => Finding::error(
-                    "address.other-program",
-                    format!(
-                        "{address} is another program's, and this data folder's server (process {pid}) is elsewhere"
-                    ),
-                    "name the configuration that it was started with; if this is it, look at its log",
-                ),
-                (Who::Another | Who::Silent, _) => refusal(&e, address, choose),
-            },
+            }
             (Err(e), _) => refusal(&e, address, choose),
         }
+    }
+
+    /// Whether the address may be somebody's already: a user who may not have it himself is not told.
+    fn is_had(&self, refusal: &std::io::Error) -> bool {
+        matches!(refusal.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
     }
 
     /// Who serves there, as far as can be told.

@@ -30,10 +30,14 @@ pub(super) fn look(config: &Config, host: &Host, units: &Units, now: SystemTime)
     };
     let mut findings = Vec::new();
     for (timer, name) in [(Some(timer), TIMER), (units.of(DRILL_TIMER), DRILL_TIMER)] {
-        if timer.is_some_and(|timer| !timer.is_active()) {
-            let message = format!("{name} is off, so that nothing of the kind happens by itself");
-            findings.push(Finding::note("backup.timer-off", message, format!("run: systemctl enable --now {name}")));
-        }
+        let message = match timer {
+            Some(timer) if !timer.is_active() => {
+                format!("{name} is off, so that nothing of the kind happens by itself")
+            }
+            Some(timer) if !timer.is_enabled() => format!("{name} runs, and a boot does not start it"),
+            _ => continue,
+        };
+        findings.push(Finding::note("backup.timer-off", message, format!("run: systemctl enable --now {name}")));
     }
     let failed = |unit: &Unit| !matches!(unit.get("Result"), "success" | "");
     if units.of(BACKUP).is_some_and(failed) {
@@ -47,7 +51,7 @@ pub(super) fn look(config: &Config, host: &Host, units: &Units, now: SystemTime)
         findings.push(Finding::error(
             "backup.drill-failed",
             format!("the last backup could not be restored on trial ({DRILL})"),
-            format!("run: journalctl -u {DRILL} -n 50, which says why; then run: systemctl start {BACKUP} {DRILL}"),
+            format!("run: journalctl -u {DRILL} -n 50, which says why; then run: systemctl start {BACKUP} && systemctl start {DRILL}"),
         ));
     }
     // A backup that failed, or a timer that is off, says why the newest is old.

@@ -17,9 +17,11 @@ mod names;
 mod operator;
 mod redis;
 mod running;
+mod sandbox;
 mod units;
 mod volume;
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 pub(super) use self::address::reachable;
@@ -53,12 +55,13 @@ pub(super) async fn before_start(config: &Config) -> Vec<Finding> {
 pub(super) async fn everything(config: &Config, host: &Host) -> Vec<Finding> {
     let (units, (metadata, public)) = tokio::join!(Units::read(host, &config.data), metadata::look(host));
     let server = server_of(config, &units).await;
+    let is_held = server.is_none() && listeners(config).any(|address| units.hold(address.port()));
     let (data, addresses, operator, running, names, authority, synchronised) = tokio::join!(
         data(config, folder::Depth::Ground),
         address::look(config, server.as_deref(), &units),
         operator::look(config, server.as_deref()),
         running::look(config, server.as_deref()),
-        names::look(config, server.is_some(), &public),
+        names::look(config, server.is_some(), is_held, &public),
         authority::look(config),
         clock::synchronised(host),
     );
@@ -96,6 +99,11 @@ pub(super) async fn everything(config: &Config, host: &Host) -> Vec<Finding> {
     findings.push(synchronised);
     findings.push(journal::look(host));
     findings
+}
+
+/// Where the server listens, as configured.
+fn listeners(config: &Config) -> impl Iterator<Item = SocketAddr> {
+    [Some(config.listen), config.tls.redirect_listen].into_iter().flatten()
 }
 
 /// The store, wherever it is.

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::super::finding::Finding;
 use super::super::peek::{Peek, PeekError, Speech, brief};
 use super::metadata::Public;
+use super::units::SERVICE;
 use super::{ANSWER_WAIT, LOOKUP_WAIT, is_acme};
 use crate::config::Config;
 
@@ -22,10 +23,15 @@ const NOT_OURS: &str = "dns.not-this-instance";
 /// Addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Looks at every name, all at the same time; given the addresses that this computer has without knowing them.
-pub(super) async fn look(config: &Config, is_served: bool, public: &Public) -> Vec<Finding> {
+/// Looks at every name, all at the same time; given whether a server runs here, whether systemd would start it for
+/// whoever comes, and the addresses that this computer has without knowing them.
+pub(super) async fn look(config: &Config, is_served: bool, is_held: bool, public: &Public) -> Vec<Finding> {
     let here = Here { v4: way_out(FAR_V4.into()), v6: way_out(FAR_V6.into()), public };
-    join_all(config.domain.iter().map(|name| one(name, config, is_served, &here))).await.into_iter().flatten().collect()
+    join_all(config.domain.iter().map(|name| one(name, config, is_served, is_held, &here)))
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// How this computer is connected.
@@ -37,7 +43,7 @@ struct Here<'a> {
     v6: Option<IpAddr>,
 }
 
-async fn one(name: &str, config: &Config, is_served: bool, here: &Here<'_>) -> Vec<Finding> {
+async fn one(name: &str, config: &Config, is_served: bool, is_held: bool, here: &Here<'_>) -> Vec<Finding> {
     let addresses = match resolve(name, 0, LOOKUP_WAIT).await {
         Ok(addresses) => addresses,
         Err(why) if why.contains("temporary failure") || why.contains("no name server") => {
@@ -60,6 +66,11 @@ async fn one(name: &str, config: &Config, is_served: bool, here: &Here<'_>) -> V
     }
     // What answers at an address that is somebody else's says nothing of this host.
     if findings.iter().any(|finding| finding.id == Some(NOT_OURS)) {
+        return findings;
+    }
+    if is_held {
+        let message = format!("{name} is not asked: whoever comes to its ports makes systemd start {SERVICE}");
+        findings.push(Finding::ok("ports", message));
         return findings;
     }
     // Behind a proxy the names lead to it, by HTTPS.
@@ -302,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_an_error_with_the_record_to_make() {
         let config = Config { domain: vec!["nowhere.invalid".into()], ..Config::default() };
-        let findings = look(&config, false, &UNKNOWN).await;
+        let findings = look(&config, false, false, &UNKNOWN).await;
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert!(finding.level == Level::Error && finding.fix.as_ref().unwrap().contains("A record"), "{finding:?}");
     }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::super::finding::Finding;
 use super::host::Host;
+use super::sandbox;
 use crate::config::Config;
 
 pub(super) const SERVICE: &str = "sarangbang.service";
 const SOCKET: &str = "sarangbang.socket";
 /// What is asked of each; systemctl(1) leaves out what a kind of unit does not have.
-const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,\
-                          NeedDaemonReload,NRestarts,MainPID,StateDirectory,Listen";
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,NeedDaemonReload,\
+                          NRestarts,MainPID,StateDirectory,Listen";
 /// One restart is an upgrade that went wrong, or a crash; so many are a habit.
 const RESTARTS_NOTE: u64 = 3;
 const WHY: &str = "run: journalctl -u sarangbang.service -n 50, which says why";
@@ -43,7 +44,8 @@ impl Units {
             "sarangbang-drill.timer",
             &mount,
         ];
-        let asked = host.ask("systemctl", &[&["show", "--no-pager", PROPERTIES, "--"][..], &names].concat()).await;
+        let properties = format!("--property={PROPERTIES},{}", sandbox::PROPERTIES);
+        let asked = host.ask("systemctl", &[&["show", "--no-pager", &properties, "--"][..], &names].concat()).await;
         Self { seen: asked.map(|text| parsed(&text)).map_err(|silence| silence.to_string()) }
     }
 
@@ -52,9 +54,10 @@ impl Units {
         self.seen.as_ref().ok()?.get(name).filter(|unit| unit.get("LoadState") != "not-found")
     }
 
-    /// The unit that mounts a volume at the data folder, where there is one.
+    /// The unit that mounts a volume at the data folder, where there is one. What was mounted there by hand once has a
+    /// unit too, without a file.
     pub(super) fn mount_of(&self, data: &Path) -> Option<&Unit> {
-        self.of(&mount_unit(data))
+        self.of(&mount_unit(data)).filter(|mount| !mount.get("FragmentPath").is_empty())
     }
 
     /// Whether systemd itself holds this port, and starts the server when somebody comes there.
@@ -78,9 +81,19 @@ impl Unit {
         self.get("ActiveState") == "active"
     }
 
-    fn is_enabled(&self) -> bool {
+    /// Whether systemd says anything under this name: a property that it does not know has no line.
+    pub(super) fn tells(&self, name: &str) -> bool {
+        self.lines.iter().any(|(own, _)| own == name)
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
         // What is not said of a unit (a transient one) is not held against it.
         !matches!(self.get("UnitFileState"), "disabled" | "masked" | "masked-runtime" | "enabled-runtime")
+    }
+
+    /// How often systemd has started it again since somebody did.
+    fn restarts(&self) -> u64 {
+        self.get("NRestarts").parse().unwrap_or(0)
     }
 
     /// The TCP ports of a socket unit: `[::]:443 (Stream)`, one line each.
@@ -105,6 +118,7 @@ pub(super) fn look(config: &Config, host: &Host, units: &Units, server: Option<&
     let mut findings = standing(service, server);
     if findings.iter().all(|finding| !finding.is_news()) {
         findings.extend(habits(service));
+        findings.extend(sandbox::look(service));
     }
     match units.of(SOCKET) {
         Some(socket) => findings.extend(ports(config, socket, service)),
@@ -133,7 +147,7 @@ fn of_another_folder(config: &Config, service: &Unit) -> Option<Finding> {
 
 /// Whether the service runs, and is the server that runs.
 fn standing(service: &Unit, server: Option<&str>) -> Vec<Finding> {
-    let (active, sub, result) = (service.get("ActiveState"), service.get("SubState"), service.get("Result"));
+    let (active, sub) = (service.get("ActiveState"), service.get("SubState"));
     if service.get("LoadState") == "masked" {
         let fix = format!("run: systemctl unmask {SERVICE} && systemctl enable --now {SERVICE}");
         return vec![Finding::error("units.masked", format!("{SERVICE} is masked, so that nothing starts it"), fix)];
@@ -144,6 +158,8 @@ fn standing(service: &Unit, server: Option<&str>) -> Vec<Finding> {
     }
     let pid = service.get("MainPID");
     match (active, sub) {
+        // Each start is tried anew, and looks like the first one while it lasts.
+        ("activating", _) if service.restarts() >= 2 && server.is_none() => vec![failing(service)],
         ("active" | "reloading", _) => match server.filter(|server| *server != "unknown" && *server != pid) {
             Some(server) => vec![Finding::note(
                 "units.another-process",
@@ -152,11 +168,7 @@ fn standing(service: &Unit, server: Option<&str>) -> Vec<Finding> {
             )],
             None => vec![Finding::ok("units", format!("{SERVICE} runs (process {pid})"))],
         },
-        ("activating", "auto-restart") | ("failed", _) => vec![Finding::error(
-            "units.failing",
-            format!("{SERVICE} ends again and again, or did ({active}, {result})"),
-            format!("{WHY}; then run: systemctl restart {SERVICE}"),
-        )],
+        ("activating", "auto-restart") | ("failed", _) => vec![failing(service)],
         ("inactive", _) => vec![match server {
             Some(server) => Finding::note(
                 "units.by-hand",
@@ -173,10 +185,19 @@ fn standing(service: &Unit, server: Option<&str>) -> Vec<Finding> {
     }
 }
 
+fn failing(service: &Unit) -> Finding {
+    let (active, result, times) = (service.get("ActiveState"), service.get("Result"), service.restarts());
+    Finding::error(
+        "units.failing",
+        format!("{SERVICE} ends again and again, or did ({active}, {result}, started again {times} times)"),
+        format!("{WHY}; then run: systemctl restart {SERVICE}"),
+    )
+}
+
 /// What a service that runs does besides.
 fn habits(service: &Unit) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let restarts = service.get("NRestarts").parse().unwrap_or(0);
+    let restarts = service.restarts();
     if restarts >= RESTARTS_NOTE {
         findings.push(Finding::note(
             "units.restarts",
@@ -235,6 +256,9 @@ fn ports(config: &Config, socket: &Unit, service: &Unit) -> Vec<Finding> {
 
 /// Whether what systemd goes by is what stands in the files, and whose file that is.
 fn file(name: &str, unit: &Unit, host: &Host) -> Option<Finding> {
+    if unit.get("LoadState") != "loaded" {
+        return None;
+    }
     let path = unit.get("FragmentPath");
     if unit.get("NeedDaemonReload") == "yes" {
         return Some(Finding::note(
@@ -270,7 +294,7 @@ fn mount_unit(path: &Path) -> String {
 }
 
 /// Blocks of `Name=value` lines, an empty line between two units.
-fn parsed(text: &str) -> HashMap<String, Unit> {
+pub(super) fn parsed(text: &str) -> HashMap<String, Unit> {
     let unit = |block: &str| {
         let lines = block.lines().filter_map(|line| line.split_once('='));
         let unit = Unit { lines: lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() };

@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -86,8 +87,9 @@ class Machine:
             ["ssh", *self.ssh_options(), f"{self.user}@{self.address}", "true"], capture_output=True
         ).returncode == 0
 
-    def boot_id(self):
-        return self.run("cat /proc/sys/kernel/random/boot_id")
+    def boot_id(self, check=True):
+        """Which boot this is; without `check` something else while it goes down."""
+        return self.run("cat /proc/sys/kernel/random/boot_id", check)
 
     def reboot(self):
         self.run("systemctl reboot", check=False)
@@ -110,7 +112,7 @@ class Given(Machine):
     def power_cut(self):
         self.run("(sleep 0.2; echo b >/proc/sysrq-trigger) >/dev/null 2>&1 &")
 
-    def stop(self):
+    def end(self):
         pass
 
 
@@ -122,6 +124,7 @@ class Made(Machine):
         sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         super().__init__(folder, USER, THERE, key)
         self.here, self.root, self.process = HERE, folder / "root", None
+        self.loops: dict[Path, str] = {}
         self.unpack(cache)
         for command in (
             "mkdir -p /run/netns",
@@ -176,6 +179,22 @@ class Made(Machine):
         log = open(self.folder / "console.log", "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
+    def attach(self, image: Path, serial: str, name="nvme1n1"):
+        """A disk with this serial number, as EC2 attaches a volume; gone with a reboot. There is no udev in a container: its
+        links are made by hand."""
+        disk = self.loops.get(image) or sh("losetup", "--find", "--show", str(image)).strip()
+        self.loops[image] = disk
+        (leader,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        number = os.stat(disk).st_rdev
+        dev = Path(f"/proc/{leader}/root/dev")
+        os.mknod(dev / name, 0o660 | stat.S_IFBLK, number)
+        links = dev / "disk/by-id"
+        links.mkdir(parents=True, exist_ok=True)
+        (links / f"nvme-Amazon_Elastic_Block_Store_{serial}").symlink_to(f"../../{name}")
+
+    def detach(self, image: Path):
+        sh("losetup", "--detach", self.loops.pop(image))
+
     def reboot(self):
         super().reboot()
         self.process.wait(60)
@@ -197,6 +216,12 @@ class Made(Machine):
         until("its processes are gone", lambda: all(map(is_gone, children)), 10)
         listening = ["nsenter", "--net=/run/netns/sarangbang-host", "ss", "-Hltn"]
         until("its ports are free", lambda: sh(*listening) == "", 20)
+
+    def end(self):
+        """For good: with its disks."""
+        self.stop()
+        for image in list(self.loops):
+            self.detach(image)
 
 
 if __name__ == "__main__":

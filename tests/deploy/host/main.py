@@ -14,6 +14,9 @@ import time
 import traceback
 from pathlib import Path
 
+import command
+import faults
+import volume
 from authority import Authority
 from machine import Given, Made, sh, until
 from people import Crowd, http, sign_in
@@ -222,7 +225,7 @@ class Deployment:
 
         def do():
             act()
-            took.append(until("it serves again", lambda: self.machine.answers() and self.machine.boot_id() != boot and self.is_ready(), 120))
+            took.append(until("it serves again", lambda: self.machine.answers() and self.machine.boot_id(check=False) != boot and self.is_ready(), 120))
         ledger, count, _ = self.crowd(do)
         return f"serves again after {took[0]:.1f} s; {count} acknowledged, 0 lost, 0 doubled"
 
@@ -238,6 +241,44 @@ class Deployment:
 
     def running(self):
         return Path(self.machine.run(f"readlink /proc/{self.main_process()}/exe")).parent.name
+
+    def stop_after_upgrade(self):
+        """The process that took over is not systemd's child, and is let go in order all the same; who comes back starts it."""
+        before = self.main_process()
+        ledger, count, result = self.crowd(
+            lambda: self.machine.run("systemctl stop sarangbang.service 2>/dev/null; systemctl show -P Result sarangbang.service"), after=4.0)
+        assert result == "success", f"it ended by {result}"
+        assert self.main_process() not in (0, before)
+        assert not ledger.refused, f"{len(ledger.refused)} refused: {ledger.refused[:3]}"
+        assert ledger.goodbyes >= 40, f"{ledger.goodbyes} of 40 were told to come back"
+        return f"{ledger.goodbyes} told to come back (1012), in again within {ledger.gap_seconds_max:.1f} s; {count} acknowledged, 0 refused, 0 lost, 0 doubled"
+
+    def watchdog(self):
+        """A process that took over and then stands still is ended and started again."""
+        short = "/etc/systemd/system/sarangbang.service.d/90-short.conf"
+        self.machine.run(f"mkdir -p $(dirname {short}); printf '[Service]\\nWatchdogSec=2s\\n' >{short}; systemctl daemon-reload; "
+                         f"systemctl restart sarangbang.service; {ADMIN} handover {CONFIG}")
+        before = self.main_process()
+        # Longer than the watchdog waits: it gives signs of life.
+        self.machine.run("sleep 5")
+        assert self.main_process() == before, "the process that took over was ended though it lives"
+        took = []
+
+        def stand_still():
+            self.machine.run(f"kill -STOP {before}")
+            took.append(until("it serves again", lambda: self.main_process() not in (0, before) and self.is_ready(), 30))
+        ledger, count, _ = self.crowd(stand_still, after=4.0)
+        said = self.machine.run("journalctl -u sarangbang.service -n 200 --no-pager -o cat")
+        assert "Watchdog timeout (limit 2s)!" in said, said[-2000:]
+        assert not ledger.refused, f"{len(ledger.refused)} refused: {ledger.refused[:3]}"
+        self.machine.run(f"rm -r $(dirname {short}); systemctl daemon-reload; systemctl restart sarangbang.service")
+        assert self.machine.run("systemctl show -P WatchdogUSec sarangbang.service") == "30s"
+        until("it is ready", self.is_ready, 30)
+        return (f"stopped still; ended and serving again after {took[0]:.1f} s with 2 s in place of 30; {ledger.comebacks} sockets back, "
+                f"{count} acknowledged, 0 refused, 0 lost, 0 doubled")
+
+    def doctor(self):
+        return faults.look(self)
 
     def broken_version(self):
         before = self.main_process()
@@ -258,12 +299,12 @@ class Deployment:
         return f"from 1.1.0 to 1.0.0 in {seconds:.0f} s, {count} acknowledged, 0 refused, 0 lost, 0 doubled"
 
     def releases_kept(self):
-        for version in ("1.1.0", "1.2.0", "1.3.0"):
-            self.play("site", version)
+        for book, version in (("upgrade", "1.1.0"), ("upgrade", "1.2.0"), ("site", "1.3.0")):
+            self.play(book, version)
             assert self.running() == version, self.running()
         there = self.machine.run("ls /opt/sarangbang/releases").split()
         assert len(there) == 3 and "1.3.0" in there and "1.2.0" in there, there
-        return f"site.yml upgraded three times; {', '.join(there)} are left"
+        return f"upgrade.yml twice, site.yml once; {', '.join(there)} are left"
 
     def backup(self):
         self.crowd(lambda: None)
@@ -325,10 +366,8 @@ class Deployment:
         self.machine.run("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/aws")
         failed = self.machine.run("sleep 1.1; systemctl start sarangbang-backup.service >/dev/null 2>&1; echo $?")
         assert failed != "0" and self.machine.run("cat /var/lib/sarangbang/last-backup") == before, "a copy that failed is counted"
-        self.play("site", **told | {"sarangbang_backup_bucket": ""})
-        left = self.machine.run("ls /etc/systemd/system/sarangbang-backup.service.d; rm -f /usr/local/bin/aws /var/lib/sarangbang/arrived /var/lib/sarangbang/told; "
-                                "systemctl reset-failed sarangbang-backup.service; systemctl start sarangbang-backup.service")
-        assert left == "", left
+        # What comes after does without the bucket again.
+        self.machine.run("rm -f /usr/local/bin/aws /var/lib/sarangbang/arrived /var/lib/sarangbang/told; systemctl reset-failed sarangbang-backup.service")
         assert self.main_process() == process, "the service was restarted for it"
         return f"{changed} changed, then 0 and 0; a backup arrives, one that does not is not counted, and the service went on"
 
@@ -376,17 +415,23 @@ class Deployment:
         self.play("site", version, sarangbang_local_redis=True, sarangbang_secrets={})
         _, changed, _ = self.play("site", version, sarangbang_local_redis=True, sarangbang_secrets={})
         assert changed == 0, f"{changed} changed by the second run"
+        left = self.machine.run("grep -h = /etc/systemd/system/sarangbang-backup.service.d/*; true")
+        assert left == "", f"backups are copied into a bucket that is not wanted any more: {left}"
         self.accounts()
         ledger, count, _ = self.crowd(lambda: self.machine.run("systemctl restart redis-server@sarangbang"))
         open_tcp = self.machine.run("ss -Hltnp | grep -c redis || true")
         assert open_tcp == "0"
         return f"rooms in a Redis without network; restarted under {count} messages: 0 lost, 0 doubled; second run 0 changed"
 
-    def package(self):
+    def wipe(self):
+        """As if nothing had ever been deployed there."""
         self.machine.run(
             "systemctl disable --now sarangbang.socket sarangbang.service sarangbang-backup.timer sarangbang-drill.timer 2>/dev/null; "
             "rm -rf /etc/systemd/system/sarangbang* /etc/sysctl.d/60-sarangbang.conf /opt/sarangbang /usr/bin/sarangbang /etc/sarangbang /var/lib/sarangbang "
             "/var/backups/sarangbang /etc/credstore/sarangbang.*; systemctl daemon-reload; userdel sarangbang; true", check=False)
+
+    def package(self):
+        self.wipe()
         look = "find / -xdev \\( -name '*sarangbang*' -o -path '*/sarangbang/*' \\) -not -path '/proc/*' -not -path '/run/systemd/*' -not -path '/home/*' " \
                "-not -path '/var/log/*' -not -path '/etc/hosts' -not -path '/tmp/*' -not -path '*/apt.conf.d/*' -not -path '*/journald.conf.d/*' | sort; getent passwd sarangbang; getent group sarangbang; true"
         before = self.machine.run(look)
@@ -406,14 +451,24 @@ class Deployment:
         assert not left, "left behind:\n" + "\n".join(left)
         return f"{version}: installed, served https, purged; nothing is left"
 
+    def commands(self):
+        """What an operator types, each on a host that is fresh."""
+        operator = command.Operator(self, DOMAIN)
+        for name, act in (("make deploy to a host", lambda: command.on_a_host(self, operator)), ("data volume", lambda: volume.look(self)),
+                          ("make deploy to EC2", lambda: command.on_ec2(self, operator))):
+            if name == "make deploy to EC2":
+                self.wipe()
+            if re.search(self.arguments.only or "", name) and not self.step(name, act):
+                break
+
     def run(self):
         steps = [("wrong input", self.wrong_input)] if not self.arguments.host else []
         steps += [
             ("fresh deploy", self.deploy), ("chat", self.chat), ("second run", self.second_run), ("check and diff", self.dry_run),
             ("kill -9", self.kill), ("reboot", self.reboot), ("power cut", self.power_cut), ("upgrade under load", self.upgrade),
-            ("kill -9 after the upgrade", self.kill),
+            ("kill -9 after the upgrade", self.kill), ("stop after an upgrade", self.stop_after_upgrade), ("watchdog", self.watchdog),
             ("broken version", self.broken_version), ("rollback", self.rollback), ("releases", self.releases_kept),
-            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
+            ("backup, wipe, restore", self.backup), ("timers", self.timers), ("doctor", self.doctor), ("bucket", self.bucket), ("hardening", self.security), ("ports", self.ports),
             ("secrets", self.secrets), ("local redis", self.local_redis), ("debian package", self.package),
         ]
         if not self.arguments.deb:
@@ -433,6 +488,7 @@ def main():
     parser.add_argument("--deb")
     parser.add_argument("--host", help="USER@ADDRESS of a fresh Debian 12 that may be rebooted and wiped")
     parser.add_argument("--only", help="a regular expression of the steps to do after the deployment")
+    parser.add_argument("--commands", action="store_true", help="what an operator types (make deploy), in place of the host's whole life")
     parser.add_argument("--folder", required=True, type=Path)
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -440,14 +496,14 @@ def main():
     try:
         deployment = Deployment(arguments, arguments.folder)
         print(f"ok    a host: ready for SSH ({time.monotonic() - began:.1f} s)", flush=True)
-        deployment.run()
+        deployment.commands() if arguments.commands else deployment.run()
     finally:
         if deployment:
             if deployment.failed:
                 said = deployment.machine.run("journalctl -u 'sarangbang*' -n 60 --no-pager -o short-precise", check=False)
                 print(f"the end of the host's journal:\n{said}")
             deployment.authority.stop()
-            deployment.machine.stop()
+            deployment.machine.end()
     print(f"{len(deployment.passed)} passed, {len(deployment.failed)} failed, in {time.monotonic() - began:.0f} s")
     sys.exit(1 if deployment.failed else 0)
 

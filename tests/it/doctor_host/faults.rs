@@ -38,6 +38,28 @@ pub(super) const FAULTS: &[Fault] = &[
         ["error", "units.failing", "systemctl restart sarangbang.service"],
     ),
     after(
+        "each start of the service fails at once",
+        "stop; unit sarangbang.service ActiveState activating; unit sarangbang.service SubState start-pre; \
+         unit sarangbang.service NRestarts 7",
+        ["error", "units.failing", "journalctl -u sarangbang.service"],
+    ),
+    after(
+        "a file beside the unit takes its walls away",
+        "unit sarangbang.service NoNewPrivileges no; \
+         unit sarangbang.service DropInPaths /etc/systemd/system/sarangbang.service.d/90-debug.conf",
+        ["note", "units.weakened", "systemctl restart sarangbang.service"],
+    ),
+    after(
+        "the service's unit runs it as root",
+        "unit sarangbang.service User ''",
+        ["note", "units.weakened", "systemctl edit sarangbang.service"],
+    ),
+    after(
+        "nobody looks whether the server hangs",
+        "unit sarangbang.service WatchdogUSec 0",
+        ["note", "units.unattended", "systemctl edit sarangbang.service"],
+    ),
+    after(
         "the service was stopped by somebody",
         "stop; unit sarangbang.service ActiveState inactive; unit sarangbang.service MainPID 0",
         ["note", "units.stopped", "systemctl start sarangbang.service"],
@@ -169,6 +191,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "the timer of restore drills is off",
         "unit sarangbang-drill.timer ActiveState inactive",
         ["note", "backup.timer-off", "systemctl enable --now sarangbang-drill.timer"],
+    ),
+    after(
+        "the timer of backups is not started by a boot",
+        "unit sarangbang-backup.timer UnitFileState disabled",
+        ["note", "backup.timer-off", "systemctl enable --now sarangbang-backup.timer"],
     ),
     after(
         "the last backup failed on the way",

@@ -31,7 +31,9 @@ const UNITS: &[(&str, &str)] = &[
         "sarangbang.service",
         "MainPID=@PID@\nResult=success\nNRestarts=0\nStateDirectory=sarangbang\nId=sarangbang.service\nLoadState=loaded\n\
          ActiveState=active\nSubState=running\nFragmentPath=/lib/systemd/system/sarangbang.service\nUnitFileState=enabled\n\
-         NeedDaemonReload=no\n",
+         NeedDaemonReload=no\nRestart=always\nWatchdogUSec=30s\nUser=sarangbang\nNoNewPrivileges=yes\nProtectSystem=strict\n\
+         ProtectHome=yes\nPrivateDevices=yes\nCapabilityBoundingSet=\nMemoryDenyWriteExecute=yes\nDropInPaths=\n\
+         SystemCallFilter=accept bind read write\n",
     ),
     (
         "sarangbang.socket",
