@@ -449,7 +449,7 @@ async fn the_sessions_of_a_client_whose_node_was_killed_end_at_their_owner() {
     let began = Instant::now();
     eventually("nobody is in the room", || async { house.people(2).await == 0 }).await;
     println!("left {:?} after the node was killed", began.elapsed());
-    assert!(began.elapsed() < Duration::from_secs(12));
+    assert!(began.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]
