@@ -7,8 +7,8 @@ https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/ says it. User
 
 import re
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
+from moto.elasticache.exceptions import ElastiCacheException
 from moto.elasticache.responses import ElastiCacheResponse
 
 ACCOUNT = "123456789012"
@@ -24,7 +24,7 @@ def arn(self, kind, name):
 
 
 def wrong(code, message):
-    error = ServiceException(message)
+    error = ElastiCacheException(message)
     error.code = code
     return error
 
