@@ -45,7 +45,7 @@ daemon off;
 master_process off;
 pid nginx.pid;
 error_log stderr warn;
-events { worker_connections 512; }
+events { worker_connections 4096; }
 http {
   ${temporary}
   types { text/html html; text/javascript js; text/css css; }
