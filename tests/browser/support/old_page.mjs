@@ -27,11 +27,16 @@ export const FROM_ELSEWHERE = [
 const MESSAGES = 30;
 
 /** The files of the pages by their names. */
-export const files = { 'stomp.js': await readFile(resolve('stompjs/lib/stomp.js')) };
+export const files = {
+  'stomp.js': await readFile(resolve('stompjs/lib/stomp.js')),
+  // A client gives up a transport that has not opened after twice the time that it takes one request to need: some 600 ms, which
+  // a busy machine may let pass. Five seconds are a failure.
+  'patience.js': Buffer.from('SockJS.prototype.countRTO = () => 2500;'),
+};
 for (const version of VERSIONS) {
   const folder = dirname(resolve(`sockjs-client-${version}/package.json`));
   files[`sockjs-${version}.js`] = await readFile(join(folder, 'dist', 'sockjs.min.js'));
-  const scripts = `<script src="sockjs-${version}.js"></script><script src="stomp.js"></script>`;
+  const scripts = [`sockjs-${version}.js`, 'patience.js', 'stomp.js'].map((file) => `<script src="${file}"></script>`).join('');
   const page = `<!doctype html><html><head><link rel="icon" href="data:,">${scripts}</head><body></body></html>`;
   files[`old-page-${version}.html`] = Buffer.from(page);
 }
