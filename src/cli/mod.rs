@@ -14,6 +14,7 @@ mod completions;
 mod doctor;
 mod finding;
 mod handover;
+mod later;
 mod look;
 mod man;
 mod output;
@@ -139,5 +140,18 @@ mod tests {
             command.get_subcommands_mut().filter(|verb| verb.get_name() != "help").for_each(look);
         }
         look(&mut Cli::command());
+    }
+
+    #[test]
+    fn every_verb_says_in_words_of_its_own_what_it_does() {
+        fn look(command: &clap::Command, said: &mut Vec<String>) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !said.contains(&about), "{}: {about:?}", command.get_name());
+            said.push(about);
+            command.get_subcommands().for_each(|verb| look(verb, said));
+        }
+        let mut root = Cli::command().disable_help_subcommand(true);
+        root.build();
+        look(&root, &mut Vec::new());
     }
 }

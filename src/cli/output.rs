@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use clap::Args;
 use serde::Serialize;
 
-/// The flag of every verb that prints something.
+// The flag of every verb that prints something. (A doc comment would become the help of a verb that has none of its own.)
 #[derive(Args)]
 pub(super) struct Output {
     /// Print JSON, for scripts; its times are milliseconds since the Unix epoch

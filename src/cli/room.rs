@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::ask;
+use super::later::Later;
 use super::output::{self, Output};
 use super::place::Place;
 use crate::chat::{self, History, RoomId, RoomName};
@@ -22,7 +23,7 @@ Examples:
   sarangbang room delete 123e4567-e89b-42d3-a456-426614174000")]
 pub(super) struct Room {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Later<Verb>,
     #[command(flatten)]
     output: Output,
 }
@@ -75,7 +76,7 @@ Examples:
 impl Room {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let output = self.output;
-        match self.verb {
+        match self.verb.0 {
             Verb::List => place.with_existing_store(async |_, store| list(store, &output).await).await,
             Verb::Create { name, history } => {
                 let create = async |store: &Store| Ok(store.create_room_with(name, history).await?);

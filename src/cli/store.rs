@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::later::Later;
 use super::output::{self, Output};
 use super::place::{Place, Usage};
 use crate::config::{Config, RedisConfig};
@@ -27,7 +28,7 @@ Examples:
   sarangbang store copy --to data")]
 pub(super) struct StoreVerb {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Later<Verb>,
     #[command(flatten)]
     output: Output,
 }
@@ -68,7 +69,7 @@ enum End {
 
 impl StoreVerb {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<ExitCode> {
-        let Verb::Copy { to } = self.verb;
+        let Verb::Copy { to } = self.verb.0;
         let config = place.config()?;
         let Some(url) = &config.redis.url else {
             let text = "redis.url is not set, so it is not known which Redis is meant; write it into the configuration, or \

@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::later::Later;
 use super::output::{self, Output};
 use super::place::Place;
 use super::user;
@@ -22,7 +23,7 @@ Examples:
   sarangbang token rotate-key")]
 pub(super) struct Token {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Later<Verb>,
     #[command(flatten)]
     output: Output,
 }
@@ -56,7 +57,7 @@ Examples:
 impl Token {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let output = self.output;
-        match self.verb {
+        match self.verb.0 {
             Verb::Issue { name, minutes } => issue(place, &output, &name, minutes).await,
             Verb::RotateKey => {
                 let key = ops::new_signing_key();

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::ask::PasswordSource;
+use super::later::Later;
 use super::output::{self, Output};
 use super::place::Place;
 use crate::auth::Passwords;
@@ -24,7 +25,7 @@ Examples:
   sarangbang user list --json")]
 pub(super) struct User {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Later<Verb>,
     #[command(flatten)]
     output: Output,
 }
@@ -97,7 +98,7 @@ pub(super) struct Shown {
 impl User {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let output = self.output;
-        match self.verb {
+        match self.verb.0 {
             Verb::Add { name, role, password } => {
                 let added = place.with_store(async |_, store| add(store, name, role, &password).await).await?;
                 output.show(&added, || format!("{} is added with the role {role}", added.name))

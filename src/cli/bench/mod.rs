@@ -36,6 +36,7 @@ use serde::Serialize;
 
 use self::report::{Figures, Report};
 use self::target::{Need, Target, Where};
+use super::later::Later;
 use super::output::Output;
 use super::place::Place;
 
@@ -59,7 +60,7 @@ Examples:
       --metrics http://127.0.0.1:9464/metrics          a server elsewhere, its metrics by `ssh -L 9464:127.0.0.1:9464`")]
 pub(super) struct Bench {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Later<Verb>,
 }
 
 #[derive(Subcommand)]
@@ -74,7 +75,7 @@ enum Verb {
     Standard(standard::Standard),
 }
 
-/// What every bench takes beside its own flags.
+// What every bench takes beside its own flags. (A doc comment would become the help of each of them.)
 #[derive(Args)]
 struct Runs<B: Args> {
     #[command(flatten)]
@@ -90,7 +91,7 @@ struct Runs<B: Args> {
 
 impl Bench {
     pub(super) async fn run(self, place: &Place) -> anyhow::Result<ExitCode> {
-        match self.verb {
+        match self.verb.0 {
             Verb::Fanout(runs) => runs.all("fanout", place, runs.bench.need(), |to| runs.bench.once(to)).await,
             Verb::Idle(runs) => runs.all("idle", place, runs.bench.need(), |to| runs.bench.once(to)).await,
             Verb::Churn(runs) => runs.all("churn", place, runs.bench.need(), |to| runs.bench.once(to)).await,

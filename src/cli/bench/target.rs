@@ -32,7 +32,7 @@ const NOTICED: Duration = Duration::from_millis(400);
 /// Accounts or rooms that are made at once: the store makes one commit of them.
 const AT_ONCE: usize = 256;
 
-/// Where, and who.
+// Where, and who. (A doc comment would become the help of the verb that takes these flags.)
 #[derive(Args, Clone)]
 pub(super) struct Where {
     /// The server; of several nodes each, which people are spread over
