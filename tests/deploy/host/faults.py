@@ -50,7 +50,8 @@ FAULTS = [
     ("ports that a boot does not open", "systemctl disable sarangbang.socket", "systemctl enable sarangbang.socket", "units.socket-disabled"),
     ("other ports than configured", *then(beside("sarangbang.socket", "[Socket]\\nListenStream=\\nListenStream=8443\\nListenStream=80\\n"),
      f"systemctl stop sarangbang.socket; {START}", f"systemctl stop sarangbang.socket; {START}"), "address.elsewhere units.socket-ports"),
-    ("a unit that was not read again", f"echo >>{UNITS}/sarangbang.service", "systemctl daemon-reload", "units.reload-needed"),
+    ("a unit that was not read again", f"cp -p {UNITS}/sarangbang.service /root/as-it-was; echo >>{UNITS}/sarangbang.service",
+     f"mv /root/as-it-was {UNITS}/sarangbang.service; systemctl daemon-reload", "units.reload-needed"),
     ("a copy hides the package's unit", f"cp {UNITS}/sarangbang.socket /usr/lib/systemd/system/", "rm /usr/lib/systemd/system/sarangbang.socket", "units.overridden"),
     ("it ended three times", "for time in 1 2 3; do kill -9 $(systemctl show -P MainPID sarangbang.service); "
      "until [ $(systemctl show -P NRestarts sarangbang.service) = $time ] && systemctl is-active --quiet sarangbang.service; do sleep 0.1; done; done",
