@@ -6,7 +6,7 @@ PORT ?= 8080
 # Where cargo puts what it builds; its tests have built the binary too.
 BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help run build page test test-deploy test-deploy-command tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions chaos dist test-dist
+.PHONY: help run build page test test-deploy test-deploy-command tools check format lint deploy deploy-status deploy-rollback destroy fuzz bench bench-quick bench-nodes bench-micro bench-instructions start-order chaos dist test-dist
 
 help: ## Show the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -102,6 +102,9 @@ bench-micro: ## How long frames, rings and rounds take, in nanoseconds (criterio
 
 bench-instructions: ## How many instructions they take, against benches/instructions.json (valgrind; ACCEPT=1 writes it)
 	$(CARGO) bench --locked --bench instructions -- $(if $(ACCEPT),--accept)
+
+start-order: build ## Write anew which functions run at every start, for the linker: packaging/start.ld (valgrind)
+	packaging/start-order $(BUILT)/release/sarangbang
 
 .PHONY: bench-build
 bench-build:

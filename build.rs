@@ -4,7 +4,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// What decides the program; a change elsewhere in the folder makes it no other one.
-const SOURCES: [&str; 6] = ["src", "web/src", "Cargo.toml", "Cargo.lock", "build.rs", ".cargo"];
+const SOURCES: [&str; 7] = ["src", "web/src", "Cargo.toml", "Cargo.lock", "build.rs", ".cargo", START];
+
+/// Which functions that is: made by `make start-order`.
+const START: &str = "packaging/start.ld";
+
+/// Linkers that read no script of sections, by which somebody may link.
+const WITHOUT_SCRIPTS: [&str; 3] = ["mold", "gold", "wild"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -13,6 +19,14 @@ fn main() {
         // The loader reads every relocation at the start, so all of them stay in memory: 800 KB of the empty server's, or
         // 20 KB in this form (DT_RELR). A linker that does not know it warns and goes on.
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let takes_scripts =
+        is("CARGO_CFG_TARGET_OS", "linux") && !WITHOUT_SCRIPTS.iter().any(|linker| flags.contains(linker));
+    if is("PROFILE", "release") && takes_scripts {
+        // What runs at every start stands together, so that the rest of the program does not come into memory with it.
+        println!("cargo:rerun-if-changed={START}");
+        println!("cargo:rustc-link-arg-bins=-Wl,-T,{}/{START}", env!("CARGO_MANIFEST_DIR"));
     }
     println!("cargo:rustc-env=PROGRAM_BUILD={}", built());
 }
