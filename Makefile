@@ -103,7 +103,7 @@ bench-micro: ## How long frames, rings and rounds take, in nanoseconds (criterio
 bench-instructions: ## How many instructions they take, against benches/instructions.json (valgrind; ACCEPT=1 writes it)
 	$(CARGO) bench --locked --bench instructions -- $(if $(ACCEPT),--accept)
 
-start-order: build ## Write anew which functions run at every start, for the linker: packaging/start.ld (valgrind)
+start-order: build ## Write anew which functions every server runs, for the linker: packaging/start.ld (valgrind)
 	packaging/start-order $(BUILT)/release/sarangbang
 
 .PHONY: bench-build

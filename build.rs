@@ -24,7 +24,7 @@ fn main() {
     let takes_scripts =
         is("CARGO_CFG_TARGET_OS", "linux") && !WITHOUT_SCRIPTS.iter().any(|linker| flags.contains(linker));
     if is("PROFILE", "release") && takes_scripts {
-        // What runs at every start stands together, so that the rest of the program does not come into memory with it.
+        // What every server runs stands together, so that the rest of the program does not come into memory with it.
         println!("cargo:rerun-if-changed={START}");
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{}/{START}", env!("CARGO_MANIFEST_DIR"));
     }
