@@ -6,7 +6,7 @@ use std::process::Command;
 /// What decides the program; a change elsewhere in the folder makes it no other one.
 const SOURCES: [&str; 7] = ["src", "web/src", "Cargo.toml", "Cargo.lock", "build.rs", ".cargo", START];
 
-/// Which functions that is: made by `make start-order`.
+/// What every server runs, as a script for the linker: made by `make start-order`.
 const START: &str = "packaging/start.ld";
 
 /// Linkers that read no script of sections, by which somebody may link.
