@@ -2,28 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 
 import { Nginx } from '../support/nginx.mjs';
 import { test } from './support/house.mjs';
-import { AT_HOME, FROM_ELSEWHERE, LATE, VERSIONS, files, signsIn, stays, talks } from './support/old_page.mjs';
+import { AT_HOME, FROM_ELSEWHERE, LATE, VERSIONS, elsewhere, files, signsIn, stays, talks } from './support/old_page.mjs';
 import { staysThrough } from './support/outages.mjs';
 
 const folder = await mkdtemp(join(tmpdir(), 'sarangbang-pages-'));
 after(() => rm(folder, { recursive: true, force: true }));
 for (const [name, file] of Object.entries(files)) await writeFile(join(folder, name), file);
 
-const elsewhere = createServer((request, response) => {
-  const name = request.url.slice(1);
-  response.writeHead(files[name] ? 200 : 204, { 'Content-Type': name.endsWith('.js') ? 'text/javascript' : 'text/html' });
-  response.end(files[name]);
-});
-await new Promise((listening) => elsewhere.listen(0, '127.0.0.1', listening));
-after(() => elsewhere.close());
-const FRIEND = `http://localhost:${elsewhere.address().port}`;
+const { friend: FRIEND } = await elsewhere();
 
 const KEYS = {
   ALLOWED_ORIGINS: FRIEND,
@@ -38,12 +30,8 @@ const NO_WEBSOCKET = /WebSocket connection to .* failed/;
 const behindNginx = (sentence, body) =>
   test(sentence, KEYS, async (house) => {
     house.deliberate(LATE, NO_WEBSOCKET);
-    const nginx = await Nginx.start([new URL(house.url).host], { files: folder });
-    try {
-      await body(house, nginx);
-    } finally {
-      await nginx.stop();
-    }
+    const nginx = house.alongside(await Nginx.start([new URL(house.url).host], { files: folder }));
+    await body(house, nginx);
   });
 
 for (const version of VERSIONS) {

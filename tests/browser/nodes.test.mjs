@@ -34,17 +34,12 @@ function onThreeNodes(sentence, body) {
   };
   test(sentence, keys, async (house) => {
     house.deliberate(LATE, NO_WEBSOCKET);
-    const others = await Promise.all([Server.start(keys), Server.start(keys)]);
+    const others = await Promise.all([1, 2].map(async () => house.alongside(await Server.start(keys))));
     const hosts = [house.server, ...others].map(({ url }) => new URL(url).host);
-    const nginx = await Nginx.start(hosts, { files: folder });
-    try {
-      await body(house, nginx);
-      const asked = new Set((await nginx.handedOn()).flatMap(({ server }) => server.split(',')).map((server) => server.trim()));
-      assert.deepEqual(hosts.filter((host) => !asked.has(host)), [], 'who was not asked');
-    } finally {
-      await nginx.stop();
-      await Promise.all(others.map((server) => server.stop()));
-    }
+    const nginx = house.alongside(await Nginx.start(hosts, { files: folder }));
+    await body(house, nginx);
+    const asked = new Set((await nginx.handedOn()).flatMap(({ server }) => server.split(',')).map((server) => server.trim()));
+    assert.deepEqual(hosts.filter((host) => !asked.has(host)), [], 'who was not asked');
   });
 }
 

@@ -2,24 +2,12 @@
 // own, with the tutorial's STOMP client over it.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import { after } from 'node:test';
 
 import { test } from './support/house.mjs';
-import { AT_HOME, FROM_ELSEWHERE, LATE, VERSIONS, files, talks } from './support/old_page.mjs';
+import { AT_HOME, FROM_ELSEWHERE, LATE, VERSIONS, elsewhere, files, talks } from './support/old_page.mjs';
 
-const kind = (path) => (path.endsWith('.js') ? 'text/javascript' : 'text/html');
-const elsewhere = createServer((request, response) => {
-  const file = files[request.url.slice(1)];
-  response.writeHead(file ? 200 : 204, { 'Content-Type': kind(request.url) });
-  response.end(file);
-});
-await new Promise((listening) => elsewhere.listen(0, '127.0.0.1', listening));
-after(() => elsewhere.close());
-const { port } = elsewhere.address();
-/** The same server by two names: the one is allowed, and the other is not. */
-const FRIEND = `http://localhost:${port}`;
-const STRANGER = `http://127.0.0.1:${port}`;
+/** The one is allowed, and the other is not. */
+const { friend: FRIEND, stranger: STRANGER } = await elsewhere();
 /** One person says all of it. */
 const MANY = { LIMITS__MESSAGES_PER_SECOND: 1_000, LIMITS__MESSAGES_BURST: 1_000 };
 const KEYS = { ALLOWED_ORIGINS: FRIEND, ...MANY };
@@ -46,7 +34,7 @@ for (const version of VERSIONS) {
     // A document of the server's, with the scripts of an old page: the policy is our own page's, and would refuse frames.
     const { context, page } = await house.stranger({ bypassCSP: true });
     for (const name of [`sockjs-${version}.js`, 'stomp.js']) {
-      const file = { body: files[name], contentType: kind(name) };
+      const file = { body: files[name], contentType: 'text/javascript' };
       await context.route(`${house.url}/${name}`, (route) => route.fulfill(file));
     }
     await page.goto('/about');

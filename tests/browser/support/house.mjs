@@ -57,6 +57,7 @@ class House {
   complaints = [];
   #deliberate = [];
   #contexts = [];
+  #alongside = [];
 
   constructor(server) {
     this.server = server;
@@ -69,6 +70,12 @@ class House {
   /** What this test brings about by purpose, as it would stand among the complaints. */
   deliberate(...patterns) {
     this.#deliberate.push(...patterns);
+  }
+
+  /** Has somebody else (with a `stop()`) stay for as long as there are pages, which may talk to it until the end. */
+  alongside(somebody) {
+    this.#alongside.push(somebody);
+    return somebody;
   }
 
   /** An account. */
@@ -152,7 +159,7 @@ class House {
 
   async close() {
     await Promise.all(this.#contexts.map((context) => context.close()));
-    await this.server.stop();
+    await Promise.all([this.server, ...this.#alongside].map((one) => one.stop()));
   }
 }
 

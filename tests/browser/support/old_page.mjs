@@ -3,8 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { after } from 'node:test';
 
 import { PASSWORD } from './house.mjs';
 
@@ -39,6 +41,19 @@ for (const version of VERSIONS) {
   const scripts = [`sockjs-${version}.js`, 'patience.js', 'stomp.js'].map((file) => `<script src="${file}"></script>`).join('');
   const page = `<!doctype html><html><head><link rel="icon" href="data:,">${scripts}</head><body></body></html>`;
   files[`old-page-${version}.html`] = Buffer.from(page);
+}
+
+/** Another site, which gives out the files for as long as a file of tests runs, by two names: two origins of one server. */
+export async function elsewhere() {
+  const server = createServer((request, response) => {
+    const name = request.url.slice(1);
+    response.writeHead(files[name] ? 200 : 204, { 'Content-Type': name.endsWith('.js') ? 'text/javascript' : 'text/html' });
+    response.end(files[name]);
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  after(() => server.close());
+  const { port } = server.address();
+  return { friend: `http://localhost:${port}`, stranger: `http://127.0.0.1:${port}` };
 }
 
 /** The old client breaks off receiving right behind DISCONNECT, which then may find its session ended. */
