@@ -6,6 +6,7 @@
 mod about;
 mod accept;
 mod accounts;
+mod ahead;
 mod assets;
 mod cookies;
 mod cors;

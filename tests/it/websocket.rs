@@ -74,6 +74,42 @@ async fn a_handshake_by_http_1_0_opens_nothing() {
     assert_ne!(raw.answer().await.status, 101);
 }
 
+/// Section 4.1: "Once the client's opening handshake has been sent, the client MUST wait for a response from the server before
+/// sending any further data". One that does not wait, or a proxy that gathers, is heard all the same, to the last byte.
+#[tokio::test]
+async fn what_comes_in_one_piece_with_the_handshake_is_heard() {
+    const TIMES: usize = 400;
+    for (proxied, keys) in [
+        ("", &[][..]),
+        ("", &[("tls.mode", "self-signed")]),
+        (
+            "PROXY TCP4 198.51.100.1 192.0.2.1 56324 443\r\n",
+            &[("trusted_proxies", "127.0.0.1"), ("proxy_protocol", "true")],
+        ),
+    ] {
+        let server = keys.iter().fold(Server::builder(), |builder, (key, value)| builder.set(key, value)).start().await;
+        server.known("a").await;
+        let upgrade = format!("{proxied}GET /ws-stomp HTTP/1.1\r\nHost: x\r\n{HANDSHAKE}\r\n");
+        let connect = format!("CONNECT\naccept-version:1.2\ntoken:{}\n\n\0", server.token("a"));
+        let mut piece = [upgrade.into_bytes(), masked(FIN | TEXT, connect.as_bytes())].concat();
+        // More than HTTP reads at a time.
+        (0..TIMES).for_each(|_| piece.extend(masked(FIN | PING, b"and more")));
+        piece.extend(masked(FIN | TEXT, ASK.as_bytes()));
+        let mut raw = Raw::open(&server).await;
+        raw.write(&piece).await;
+        assert_eq!(raw.answer().await.status, 101, "{keys:?}");
+        let (mut pongs, mut texts) = (0, Vec::new());
+        while texts.len() < 2 {
+            match raw.next().await.unwrap() {
+                (first, payload) if first == FIN | PONG => pongs += usize::from(payload == b"and more"),
+                (_, payload) => texts.push(String::from_utf8(payload).unwrap()),
+            }
+        }
+        assert!(texts[0].starts_with("CONNECTED\n"), "{texts:?}");
+        assert_eq!((pongs, texts[1].as_str()), (TIMES, ANSWER), "{keys:?}");
+    }
+}
+
 /// Section 4.2.2, /subprotocol/: one of the offered, or none. The first one that is known is taken, as by the
 /// tutorial's server.
 #[tokio::test]

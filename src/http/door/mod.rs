@@ -21,7 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use self::arrivals::{Arrivals, Full};
-use self::stream::{Admitted, Entering};
+pub(in crate::http) use self::stream::Admitted;
+use self::stream::Entering;
 pub use self::tickets::{Ticketed, Tickets};
 use super::meters::{DoorMeters, Doors};
 use super::peer::{Arrival, is_trusted};
@@ -120,7 +121,7 @@ impl Door {
             Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no whole PROXY header in time")),
         };
         if !ahead.is_empty() {
-            admitted.ahead = ahead.freeze();
+            admitted.put_back(ahead.freeze());
         }
         read.inspect_err(|error| tracing::debug!(%proxy, %error, "closed a proxy's connection"))
     }

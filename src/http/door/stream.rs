@@ -6,20 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::http::{Request, Version};
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Service;
 
 use super::arrivals::{Arrivals, Gate, Seat};
+use crate::http::ahead::Ahead;
 use crate::http::peer::Arrival;
 use crate::meter::Held;
 
 /// A stream with its seat, which lives as long as it. It fails from the moment on at which it has to make room.
 pub struct Admitted {
-    /// What was read beyond a PROXY header.
-    pub(super) ahead: Bytes,
-    stream: TcpStream,
+    stream: Ahead<TcpStream>,
     pub(super) seat: Seat,
     /// Whether the gate was seen open: it is never looked at again.
     is_in: bool,
@@ -28,7 +27,12 @@ pub struct Admitted {
 
 impl Admitted {
     pub(super) const fn new(stream: TcpStream, seat: Seat, counted: Held) -> Self {
-        Self { ahead: Bytes::new(), stream, seat, is_in: false, _counted: counted }
+        Self { stream: Ahead::new(Bytes::new(), stream), seat, is_in: false, _counted: counted }
+    }
+
+    /// Puts back what was read beyond a PROXY header, or beyond the request that asked for an upgrade.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.stream.put_back(bytes);
     }
 
     /// Fails when the connection has to make room; one that is in costs a glance.
@@ -48,17 +52,7 @@ impl Admitted {
 impl AsyncRead for Admitted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        if self.ahead.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
-        let length = self.ahead.len().min(buf.remaining());
-        buf.put_slice(&self.ahead[..length]);
-        self.ahead.advance(length);
-        if self.ahead.is_empty() {
-            // An empty rest would still hold the memory of all of it.
-            self.ahead = Bytes::new();
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
