@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict';
 
 import { test } from './support/house.mjs';
+import { AWAY } from './support/outages.mjs';
 import { eventually } from './support/waiting.mjs';
-
-const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|WebSocket/;
 
 test('a killed server comes back with every message, once and in order, also those typed while it was away', async (house) => {
   house.deliberate(AWAY);

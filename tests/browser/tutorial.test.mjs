@@ -11,11 +11,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { PASSWORD, PHONE, test } from './support/house.mjs';
+import { AWAY } from './support/outages.mjs';
 import { eventually } from './support/waiting.mjs';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/tutorial', import.meta.url));
 const KINDS = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8' };
-const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_FAILED|CORS policy|WebSocket/;
 
 let folder = '';
 const elsewhere = createServer(async (request, response) => {

@@ -4,8 +4,11 @@ import assert from 'node:assert/strict';
 
 import { eventually } from './waiting.mjs';
 
-/** What a browser says of a server that is not there, or does not know a session any more. */
-const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED|WebSocket|502|404 .*(xhr_send|jsonp_send)|CORS policy|ERR_FAILED/;
+/** What a browser says of a server that goes away or is not there: it depends on what it was just about to do with its socket. */
+export const AWAY =
+  /net::ERR_(CONNECTION_\w+|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|INTERNET_DISCONNECTED|FAILED)|CORS policy|WebSocket/;
+/** And of one that does not know a session any more, or cannot be reached by the proxy before it. */
+const FORGOTTEN = /502|404 .*(xhr_send|jsonp_send)/;
 const BEFORE = 20;
 const MEANWHILE = 20;
 const AFTER = 20;
@@ -15,7 +18,7 @@ const AFTER = 20;
  * server in the middle of it; `breaksAll` says whether that breaks off everybody. Answers with the transports that they had.
  */
 export async function staysThrough(house, people, stays, { breaksAll = true, ...given }) {
-  house.deliberate(AWAY);
+  house.deliberate(AWAY, FORGOTTEN);
   const roomId = await house.room('거실');
   for (const { page, token } of people) {
     await page.evaluate(stays, { ...given, token, roomId });
