@@ -62,7 +62,7 @@ test('at midnight today becomes yesterday, also in a page that nobody touches', 
   await house.tell(roomId, '지연', ['오늘 하루도 수고하셨어요']);
   await house.account('민수');
   const minsu = await house.guestAt('/login', '민수');
-  await minsu.page.clock.install({ time: new Date().setHours(23, 59, 50, 0) });
+  await minsu.page.clock.install({ time: new Date().setHours(23, 50, 0, 0) });
   await minsu.page.goto(`/chat/room/enter/${roomId}`);
   await minsu.isIn('서재');
   await minsu.hears('오늘 하루도 수고하셨어요');
@@ -70,7 +70,7 @@ test('at midnight today becomes yesterday, also in a page that nobody touches', 
   const inList = minsu.listed('서재').locator('time');
   assert.equal(await day.innerText(), '오늘');
   assert.match(await inList.innerText(), /^오[전후] \d+:\d\d$/);
-  await minsu.page.clock.runFor(15_000);
+  await minsu.page.clock.fastForward('10:05');
   await eventually(async () => assert.equal(await day.innerText(), '어제'));
   await eventually(async () => assert.equal(await inList.innerText(), '어제'));
 });

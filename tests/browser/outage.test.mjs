@@ -16,6 +16,8 @@ test('a killed server comes back with every message, once and in order, also tho
   const before = ['하나', '둘', '셋'];
   for (const text of before) await minsu.say(text);
   await jiyeon.hears(...before);
+  // Its receipt may be on its way yet.
+  await eventually(async () => assert.equal(await minsu.at('outgoing').count(), 0));
 
   await house.server.pullThePlug();
   await minsu.at('connection-banner').waitFor();
@@ -23,7 +25,7 @@ test('a killed server comes back with every message, once and in order, also tho
   const meanwhile = ['넷', '다섯', '여섯', '일곱', '여덟', '아홉', '열'];
   for (const text of meanwhile) await minsu.say(text);
   await jiyeon.say('저도요');
-  assert.equal(await minsu.at('outgoing').count(), meanwhile.length);
+  await eventually(async () => assert.equal(await minsu.at('outgoing').count(), meanwhile.length));
 
   await house.server.startAgain();
   await minsu.at('connection-banner').waitFor({ state: 'detached' });

@@ -33,12 +33,13 @@ for (const version of VERSIONS) {
     await house.account('minsu');
     // A document of the server's, with the scripts of an old page: the policy is our own page's, and would refuse frames.
     const { context, page } = await house.stranger({ bypassCSP: true });
-    for (const name of [`sockjs-${version}.js`, 'stomp.js']) {
+    const scripts = [`sockjs-${version}.js`, 'patience.js', 'stomp.js'];
+    for (const name of scripts) {
       const file = { body: files[name], contentType: 'text/javascript' };
       await context.route(`${house.url}/${name}`, (route) => route.fulfill(file));
     }
     await page.goto('/about');
-    for (const url of [`/sockjs-${version}.js`, '/stomp.js']) await page.addScriptTag({ url });
+    for (const name of scripts) await page.addScriptTag({ url: `/${name}` });
     for (const transport of AT_HOME) await talksBy(transport, house, page);
   });
 

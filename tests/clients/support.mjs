@@ -33,10 +33,24 @@ export function soon(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/** Processes that work on the data at once: more of them would only wait for each other, and not for ever. */
+const COMMANDS_MAX = 4;
+let commands = 0;
+const waiting = [];
+
 async function command(...args) {
-  const all = [...args, '--data', CLIENTS_DATA];
-  const { stdout } = await promisify(execFile)(CLIENTS_BINARY, all, { cwd: CLIENTS_WORK });
-  return stdout.trim();
+  if (commands === COMMANDS_MAX) await new Promise((resolve) => waiting.push(resolve));
+  else commands += 1;
+  try {
+    const all = [...args, '--data', CLIENTS_DATA];
+    const { stdout } = await promisify(execFile)(CLIENTS_BINARY, all, { cwd: CLIENTS_WORK });
+    return stdout.trim();
+  } finally {
+    // Whoever waits takes this one's place.
+    const next = waiting.shift();
+    if (next) next();
+    else commands -= 1;
+  }
 }
 
 /** A token of somebody. */

@@ -55,7 +55,7 @@ sshd "$work/sshd/key"
 
 # AWS, and a console that shows what user-data.yaml writes there.
 python "$root/tests/deploy/emulated_aws.py" "$work/port" >"$work/aws.log" 2>&1 &
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
   [ ! -e "$work/port" ] || break
   sleep 0.1
 done

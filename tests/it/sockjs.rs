@@ -177,7 +177,7 @@ async fn one_of_two(session: &Session<'_>) -> Raw {
 /// Protocol: test_closeSession; HandlingClose: test_close_frame.
 #[tokio::test]
 async fn the_end_is_told_again_and_again_until_the_session_is_forgotten() {
-    let server = Server::builder().set("sockjs.disconnect_seconds", 2).start().await;
+    let server = Server::builder().set("sockjs.disconnect_seconds", 8).start().await;
     let session = Session::new(&server);
     let (_, mut stream) = session.receive("POST", "xhr_streaming").await;
     assert_eq!(stream.next("\n").await.unwrap().len(), 2_049);

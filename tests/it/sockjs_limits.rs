@@ -45,24 +45,25 @@ async fn a_heart_beat_comes_on_every_way_after_silence() {
     }
 }
 
-/// "The session must time out after 5 seconds of not having a receiving connection", here after two.
+/// "The session must time out after 5 seconds of not having a receiving connection", here indeed.
 #[tokio::test]
 async fn who_stops_polling_has_left_the_room_after_the_disconnect_delay() {
-    let server = Server::builder().set("sockjs.disconnect_seconds", 2).start().await;
+    let server = Server::builder().set("sockjs.disconnect_seconds", 5).start().await;
     let room = server.room("a").await;
     let session = Session::connected(&server, "a").await;
     session.enter(room).await;
     session.messages().await;
+    let mut polled = Instant::now();
     // Who polls stays, also between two polls.
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(count(&server, room).await, 1);
         session.say(&session.echo("here")).await;
+        polled = Instant::now();
         session.messages().await;
     }
-    let began = Instant::now();
     eventually("nobody is there", || async { count(&server, room).await == 0 }).await;
-    assert!(began.elapsed() > Duration::from_millis(1_900), "{:?}", began.elapsed());
+    assert!(polled.elapsed() > Duration::from_millis(4_900), "{:?}", polled.elapsed());
     eventually("the session is forgotten", || async { session.send("[]", "").await.status == 404 }).await;
     assert_eq!(session.poll().await, "o\n");
 }
@@ -85,7 +86,7 @@ async fn who_breaks_off_while_receiving_has_left_the_room_at_once() {
 /// A client that is gone without a word (its packets go nowhere) is found: it is asked to come again, and does not.
 #[tokio::test]
 async fn a_silent_receiver_has_to_come_again_to_be_believed() {
-    let server = Server::builder().set("limits.ping_seconds", 1).set("sockjs.disconnect_seconds", 1).start().await;
+    let server = Server::builder().set("limits.ping_seconds", 1).set("sockjs.disconnect_seconds", 5).start().await;
     let room = server.room("a").await;
     let mut session = Session::new(&server);
     let (_, mut stream) = session.receive("POST", "xhr_streaming").await;
@@ -105,7 +106,7 @@ async fn a_silent_receiver_has_to_come_again_to_be_believed() {
 #[tokio::test]
 async fn clients_that_never_fetch_cost_no_more_than_the_limit_and_hinder_nobody() {
     const EACH: usize = 10;
-    let server = Server::builder().set("sockjs.disconnect_seconds", 600).start().await;
+    let server = Server::builder().set("sockjs.disconnect_seconds", 600).set("limits.ping_seconds", 600).start().await;
     let room = server.room("a").await;
     let mut talker = server.connect("talker").await;
     let before = server.resident_bytes();
@@ -156,7 +157,7 @@ async fn clients_that_never_fetch_cost_no_more_than_the_limit_and_hinder_nobody(
 async fn a_session_takes_the_place_of_a_socket_and_gives_it_back() {
     let server = Server::builder()
         .set("limits.connections_per_address_max", 2)
-        .set("sockjs.disconnect_seconds", 1)
+        .set("sockjs.disconnect_seconds", 5)
         .start()
         .await;
     let sessions = [Session::new(&server), Session::new(&server), Session::new(&server)];
@@ -180,12 +181,16 @@ async fn new_sessions_count_for_the_limit_of_new_connections_and_polls_do_not() 
         session.say(&session.echo(&number.to_string())).await;
         session.messages().await;
     }
-    let mut refused = None;
-    for _ in 0..3 {
+    // As fast as they can be asked for: a machine that pauses lets one more in.
+    let refused = loop {
         let answer = server.http("POST", &format!("/ws-stomp/0/{}/xhr", name()), "", "").await;
-        refused = refused.or(Some(answer).filter(|answer| answer.status == 429));
-    }
-    assert!(refused.unwrap().header("retry-after").is_some());
+        match answer.status {
+            200 => {}
+            429 => break answer,
+            _ => panic!("{answer:?}"),
+        }
+    };
+    assert!(refused.header("retry-after").is_some());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -26,18 +26,20 @@ async function freePort() {
   return port;
 }
 
-const answers = (port) =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
+/** What is answered there, or nothing. */
+async function told(url) {
+  try {
+    return await (await fetch(url, { signal: AbortSignal.timeout(READY_MS / TRIES) })).text();
+  } catch {
+    return '';
+  }
+}
 
 /**
  * The whole configuration. Every server is asked in turn; one that does not answer is asked again a second later, as the
  * operator of a few nodes would have it.
  */
-function configuration({ port, servers, files, more }) {
+function configuration({ folder, port, servers, files, more }) {
   const upstream = servers.map((server) => `server ${server} max_fails=1 fail_timeout=1s;`).join(' ');
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${kind};`).join(' ');
   return `
@@ -60,6 +62,7 @@ http {
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       ${more}
     }
+    location = /who { access_log off; return 200 '${folder}'; }
     ${files ? `location /old/ { alias ${files}/; }` : ''}
   }
 }
@@ -89,7 +92,7 @@ export class Nginx {
 
   async #serves(port, settings) {
     this.#folder = await mkdtemp(join(tmpdir(), 'sarangbang-nginx-'));
-    await writeFile(join(this.#folder, 'nginx.conf'), configuration({ port, ...settings }));
+    await writeFile(join(this.#folder, 'nginx.conf'), configuration({ folder: this.#folder, port, ...settings }));
     const PATH = `${process.env.PATH}:/usr/sbin`;
     const child = spawn('nginx', ['-p', this.#folder, '-c', 'nginx.conf', '-e', 'stderr'], {
       env: { ...process.env, PATH },
@@ -111,7 +114,7 @@ export class Nginx {
     this.url = `http://127.0.0.1:${port}`;
     for (const until = Date.now() + READY_MS; Date.now() < until && !isOver; await sleep(LOOK_EVERY_MS)) {
       // Another process may have taken the port meanwhile: then this one ends.
-      if ((await answers(port)) && !isOver && !/bind\(\)/.test(this.#said)) return true;
+      if ((await told(`${this.url}/who`)) === this.#folder) return true;
     }
     return false;
   }

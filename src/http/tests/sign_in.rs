@@ -8,7 +8,9 @@ use super::*;
 use crate::chat::Limits;
 
 async fn house() -> House {
-    let house = House::new().await;
+    // One more guess a minute: a machine that takes its time over passwords must not be given more of them meanwhile.
+    let limits = Limits { failed_sign_ins_per_minute: 1, ..Limits::default() };
+    let house = House::with(Config { limits, ..Config::default() }).await;
     house.account("happydaddy", Role::User).await;
     house
 }
@@ -75,7 +77,11 @@ async fn a_wrong_name_is_answered_like_a_wrong_password_and_takes_as_long() {
         answer.problem(401, "bad_credentials");
         (answer.text(), start.elapsed())
     };
-    let (said, took) = timed("happydaddy").await;
+    let (said, mut took) = timed("happydaddy").await;
+    for _ in 0..3 {
+        // The machine may have had other things to do.
+        took = took.min(timed("happydaddy").await.1);
+    }
     for nobody in ["nobody", "not a name at all!"] {
         let (also, as_long) = timed(nobody).await;
         assert_eq!(said, also);
@@ -150,7 +156,7 @@ async fn a_burst_of_wrong_passwords_has_to_wait_and_a_right_one_among_few_does_n
         let answer = house.call(tried).await;
         let told = answer.problem(429, "too_many_sign_ins");
         assert!(told["detail"].as_str().unwrap().contains("limits.failed_sign_ins_per_minute"), "{told}");
-        assert!((1..=6).contains(&answer.header("retry-after").parse::<u64>().unwrap()));
+        assert!((1..=60).contains(&answer.header("retry-after").parse::<u64>().unwrap()));
     }
     let form = post("/login").form("username=happydaddy&password=x").browser();
     let answer = house.call(form).await;

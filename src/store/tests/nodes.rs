@@ -130,8 +130,7 @@ async fn a_person_on_two_nodes_is_one_and_comes_and_goes_once() {
 
 #[tokio::test]
 async fn who_was_on_a_node_that_vanished_leaves_once_within_the_lease_though_two_watch() {
-    let mut house = house().await;
-    house.settings.lease = Duration::from_secs(2);
+    let house = house().await;
     let (one, two, gone) = (Node::of(&house).await, Node::of(&house).await, Node::of(&house).await);
     let room = house.room().await;
     let mut tail = one.store.tail().unwrap();
@@ -143,8 +142,8 @@ async fn who_was_on_a_node_that_vanished_leaves_once_within_the_lease_though_two
     gone.vanish();
     let began = std::time::Instant::now();
     house.room_when(room, |room| room.user_count == 2).await;
-    // A second more than the lease, as the machine is shared.
-    assert!(began.elapsed() < house.settings.lease + Duration::from_secs(1), "{:?}", began.elapsed());
+    // A little more than the lease, as the machine is shared.
+    assert!(began.elapsed() < house.settings.lease + Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(house.store.members(room).await.unwrap(), [name("a"), name("b")]);
     one.say(room, "x", None).await.unwrap();
     let entries = house.all(room).await.entries;
@@ -187,7 +186,7 @@ async fn a_message_sent_to_two_nodes_at_once_stands_there_once() {
 }
 
 #[tokio::test]
-async fn what_one_node_administers_the_other_hears_within_a_second() {
+async fn what_one_node_administers_the_other_hears_within_seconds() {
     let house = house().await;
     let (one, two) = (Node::of(&house).await, Node::of(&house).await);
     let room = house.room().await;
@@ -205,7 +204,7 @@ async fn what_one_node_administers_the_other_hears_within_a_second() {
             _ => None,
         }));
     }
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(heard, ["a".to_owned(), room.to_string()]);
     assert_eq!(two.say(room, "x", None).await, Err(StoreError::RoomUnknown));
     assert!(two.store.account(&name("a")).await.unwrap().unwrap().disabled);
@@ -216,12 +215,12 @@ async fn one_node_at_a_time_claims_something_and_the_others_hear_what_it_keeps()
     let house = house().await;
     let (one, two) = (Node::of(&house).await, Node::of(&house).await);
     let mut news = two.store.kept_news();
-    assert_eq!(one.store.claim("c", 1).await, Ok(true));
-    assert_eq!(two.store.claim("c", 1).await, Ok(false));
+    assert_eq!(one.store.claim("c", 5).await, Ok(true));
+    assert_eq!(two.store.claim("c", 5).await, Ok(false));
     one.store.keep("k", Secret::new(*b"x")).await.unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, news.recv()).await.unwrap().unwrap(), "k");
-    until("the claim lapses", async || two.store.claim("c", 1).await == Ok(true)).await;
-    assert_eq!(one.store.claim("c", 1).await, Ok(false));
+    until("the claim lapses", async || two.store.claim("c", 5).await == Ok(true)).await;
+    assert_eq!(one.store.claim("c", 5).await, Ok(false));
 }
 
 #[tokio::test]
@@ -335,11 +334,8 @@ async fn leases_that_redis_has_lost_are_taken_again_and_those_that_it_has_of_old
     server.lock().ask(&["HDEL", &key, "here"]);
     server.lock().ask(&["HSET", &key, "gone", of_gone.trim()]);
     server.lock().ask(&["CLIENT", "KILL", "TYPE", "normal"]);
-    for _ in 0..1_000 {
-        if house.store.members(room).await.unwrap_or_default() == [name("here")] {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{:?} are in the room", house.store.members(room).await);
+    until("who is here is in the room, and nobody else", async || {
+        house.store.members(room).await.unwrap_or_default() == [name("here")]
+    })
+    .await;
 }

@@ -27,13 +27,15 @@ export const FROM_ELSEWHERE = [
   'jsonp-polling',
 ];
 const MESSAGES = 30;
+/** Makes sockjs-client patient, where it is loaded already. */
+export const PATIENT = 'SockJS.prototype.countRTO = () => 5000;';
 
 /** The files of the pages by their names. */
 export const files = {
   'stomp.js': await readFile(resolve('stompjs/lib/stomp.js')),
-  // A client gives up a transport that has not opened after twice the time that it takes one request to need: some 600 ms, which
-  // a busy machine may let pass. Five seconds are a failure.
-  'patience.js': Buffer.from('SockJS.prototype.countRTO = () => 2500;'),
+  // A client gives up a transport that has not opened after once or twice (by transport) the time that it takes one request to
+  // need: some 300 ms, which a busy machine may let pass. Five seconds are a failure.
+  'patience.js': Buffer.from(PATIENT),
 };
 for (const version of VERSIONS) {
   const folder = dirname(resolve(`sockjs-client-${version}/package.json`));
@@ -91,7 +93,7 @@ function talk({ address, transport, token, roomId, count }) {
   return new Promise((done, failed) => {
     const socket = new SockJS(address, null, transport ? { transports: [transport] } : {});
     socket.addEventListener('close', ({ code, reason }) => failed(new Error(`${transport}: closed: ${code} ${reason}`)));
-    const late = setTimeout(() => failed(new Error(`nothing more came by ${transport}`)), 15_000);
+    const late = setTimeout(() => failed(new Error(`nothing more came by ${transport}`)), 30_000);
     const client = Stomp.over(socket);
     client.debug = null;
     const heard = [];

@@ -163,7 +163,7 @@ async fn a_ping_is_answered_by_a_client_that_comes_again_and_by_nobody_else() {
 #[tokio::test]
 async fn a_session_ends_once_nobody_has_received_for_the_delay() {
     let (pipe, mut side) = pipe();
-    let delay = Duration::from_secs(1);
+    let delay = Duration::from_secs(3);
     let watching = tokio::spawn({
         let pipe = Arc::clone(&pipe);
         async move { pipe.watch(delay).await }
