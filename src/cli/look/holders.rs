@@ -96,6 +96,8 @@ fn unit_of(cgroup: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -105,7 +107,11 @@ mod tests {
         let Some(Holder::Process { pid, .. }) = Holder::of(port) else { panic!("{:?}", Holder::of(port)) };
         assert_eq!(pid, std::process::id());
         drop(listener);
-        assert_eq!(Holder::of(port), None);
+        // A program that another test starts just now has the socket, too, until it runs.
+        let patience = Instant::now() + Duration::from_secs(20);
+        while let Some(holder) = Holder::of(port) {
+            assert!(Instant::now() < patience, "{holder:?}");
+        }
     }
 
     #[test]
