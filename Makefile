@@ -30,8 +30,9 @@ web/dist/index%html web/bundled%json: web/node_modules/.package-lock.json web/in
 web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund
 
+# Two thirds of what the tests of the server take is waiting, so twice as many run at once as there are cores.
 test: tools page ## Run everything that proves it: Rust, page, real clients, real browser
-	$(CARGO) test --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --locked
 	cd web && npm test
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/clients/run
 	SARANGBANG_BIN=$(BUILT)/debug/sarangbang tests/browser/run
