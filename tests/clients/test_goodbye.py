@@ -13,8 +13,8 @@ import aiohttp
 PEOPLE = 40
 # How long anything may take before a test gives up.
 PATIENCE_S = 20
-# A stop spreads the goodbyes over that long here; then everybody has answered at once. One that waits for somebody takes six.
-SPREAD_S, STOP_S_MAX = 1, 5.5
+# A stop spreads the goodbyes over that long here; then everybody has answered at once.
+SPREAD_S, STOP_S_MAX = 1, 4
 # A server waits a second for an answer. A machine that has other things to do may let that pass, but not each time.
 TRIES = 4
 

@@ -8,7 +8,9 @@ use crate::support::{Server, eventually};
 
 /// The payload of a close frame with 1012.
 const RESTART: [u8; 2] = 1012_u16.to_be_bytes();
-/// Clearly less than an answer is waited for.
+/// How long an answer is waited for.
+const ANSWERING: Duration = Duration::from_secs(1);
+/// Clearly less than that.
 const SOON: Duration = Duration::from_millis(600);
 /// Longer than an answer is waited for, and all that comes with it, on a machine that has other things to do.
 const LATE: Duration = Duration::from_secs(10);
@@ -146,6 +148,7 @@ async fn who_does_not_answer_holds_neither_a_room_nor_for_long_a_place() {
     let told = Instant::now();
     raws[2].write(&[FIN | TEXT, 0xFE, 0x10, 0x00, 1, 2, 3, 4, b'x']).await;
     eventually("nobody is in the room", || async { server.room_state(room).await.user_count == 0 }).await;
+    assert!(told.elapsed() < ANSWERING, "{:?}", told.elapsed());
     let mut places = 0;
     while places < 3 {
         raws[1].frame(FIN | TEXT, &[b'\n'; 4096]).await;

@@ -24,19 +24,28 @@ async fn tokens_of_a_key_that_the_command_line_adds_are_good_within_a_second_on_
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let old = run(&["token", "issue", "bot"]).0;
-    assert!(run(&["token", "rotate-key"]).1.contains("at once"));
-    let began = Instant::now();
-    let new = run(&["token", "issue", "bot"]).0;
-    assert_ne!(old.split('.').next(), new.split('.').next(), "it is signed by another key");
-    for node in [&one, &two] {
-        for token in [&old, &new] {
-            let (address, token) = (node.address(), token.trim());
-            eventually("the token is good", || async {
-                ask(address, "GET /chat/rooms", Some(token), None).await.is_ok()
-            })
-            .await;
+    let mut old = run(&["token", "issue", "bot"]).0;
+    let mut times = Vec::new();
+    // A machine that has other things to do may take longer, but not each time.
+    while times.len() < 4 {
+        assert!(run(&["token", "rotate-key"]).1.contains("at once"));
+        let new = run(&["token", "issue", "bot"]).0;
+        let began = Instant::now();
+        assert_ne!(old.split('.').next(), new.split('.').next(), "it is signed by another key");
+        for node in [&one, &two] {
+            for token in [&old, &new] {
+                let (address, token) = (node.address(), token.trim());
+                eventually("the token is good", || async {
+                    ask(address, "GET /chat/rooms", Some(token), None).await.is_ok()
+                })
+                .await;
+            }
         }
+        times.push(began.elapsed());
+        if times.last() < Some(&Duration::from_secs(1)) {
+            return;
+        }
+        old = new;
     }
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    panic!("{times:?}");
 }

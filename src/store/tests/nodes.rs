@@ -142,8 +142,8 @@ async fn who_was_on_a_node_that_vanished_leaves_once_within_the_lease_though_two
     gone.vanish();
     let began = std::time::Instant::now();
     house.room_when(room, |room| room.user_count == 2).await;
-    // A little more than the lease, as the machine is shared.
-    assert!(began.elapsed() < house.settings.lease + Duration::from_secs(4), "{:?}", began.elapsed());
+    // A second more than the lease, as the machine is shared.
+    assert!(began.elapsed() < house.settings.lease + Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(house.store.members(room).await.unwrap(), [name("a"), name("b")]);
     one.say(room, "x", None).await.unwrap();
     let entries = house.all(room).await.entries;
@@ -186,28 +186,36 @@ async fn a_message_sent_to_two_nodes_at_once_stands_there_once() {
 }
 
 #[tokio::test]
-async fn what_one_node_administers_the_other_hears_within_seconds() {
+async fn what_one_node_administers_the_other_hears_within_a_second() {
     let house = house().await;
     let (one, two) = (Node::of(&house).await, Node::of(&house).await);
-    let room = house.room().await;
-    one.store.add_account(account("a", Role::User)).await.unwrap();
-    two.enter(room, "a", 1).await;
     let mut tail = two.store.tail().unwrap();
-    let began = std::time::Instant::now();
-    one.store.set_disabled(&name("a"), true).await.unwrap();
-    one.store.delete_room(room).await.unwrap();
-    let mut heard = Vec::new();
-    while heard.len() < 2 {
-        heard.extend(next(&mut tail).await.into_iter().filter_map(|event| match event {
-            Event::SessionsEnded(who) => Some(who.to_string()),
-            Event::RoomDeleted(id) => Some(id.to_string()),
-            _ => None,
-        }));
+    let mut times = Vec::new();
+    // A machine that has other things to do may take longer, but not each time.
+    for who in ["a", "b", "c", "d"] {
+        let room = house.room().await;
+        one.store.add_account(account(who, Role::User)).await.unwrap();
+        two.enter(room, who, 1).await;
+        let began = std::time::Instant::now();
+        one.store.set_disabled(&name(who), true).await.unwrap();
+        one.store.delete_room(room).await.unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < 2 {
+            heard.extend(next(&mut tail).await.into_iter().filter_map(|event| match event {
+                Event::SessionsEnded(who) => Some(who.to_string()),
+                Event::RoomDeleted(id) => Some(id.to_string()),
+                _ => None,
+            }));
+        }
+        times.push(began.elapsed());
+        assert_eq!(heard, [who.to_owned(), room.to_string()]);
+        assert_eq!(two.say(room, "x", None).await, Err(StoreError::RoomUnknown));
+        assert!(two.store.account(&name(who)).await.unwrap().unwrap().disabled);
+        if times.last() < Some(&Duration::from_secs(1)) {
+            return;
+        }
     }
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert_eq!(heard, ["a".to_owned(), room.to_string()]);
-    assert_eq!(two.say(room, "x", None).await, Err(StoreError::RoomUnknown));
-    assert!(two.store.account(&name("a")).await.unwrap().unwrap().disabled);
+    panic!("{times:?}");
 }
 
 #[tokio::test]

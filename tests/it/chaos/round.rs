@@ -32,7 +32,7 @@ pub(crate) struct Shape {
 
 /// How long all may take to agree on who is there, once nothing is broken and nobody moves: the lease time, and what
 /// asking all nodes takes on a busy machine.
-const AGREE_MAX: Duration = LEASE.saturating_add(Duration::from_secs(8));
+const AGREE_MAX: Duration = LEASE.saturating_add(Duration::from_secs(3));
 /// How long is waited at all: a client may be on its way through nodes that do not answer.
 const QUIET_MAX: Duration = Duration::from_secs(40);
 
