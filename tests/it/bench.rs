@@ -52,9 +52,8 @@ const OPEN_LOOP: &[&str] = &["--rate", "100"];
 #[test]
 fn a_clean_run_has_figures() {
     let output = against(Fault::Nothing, OPEN_LOOP);
-    // Five hundred, less what a pause of the machine took away.
-    assert!((100.0..600.0).contains(&figure(&output, "deliveries")));
-    assert!(figure(&output, "latency p50") < 1_000.0);
+    assert!((300.0..600.0).contains(&figure(&output, "deliveries")));
+    assert!(figure(&output, "latency p50") < 100.0);
 }
 
 #[test]
@@ -126,9 +125,9 @@ fn fanout_works_where_nothing_is_kept_and_says_so() {
 
 #[test]
 fn fanout_works_over_tls_and_with_many_publishers() {
-    let load = ["--subscribers", "20", "--rooms", "4", "--publishers", "4", "--rate", "50", "--seconds", "1"];
+    let load = ["--subscribers", "20", "--rooms", "4", "--publishers", "4", "--rate", "50", "--seconds", "2"];
     let output = bench(&[&["fanout", "--spawn", "--tls"], &load[..]].concat());
-    assert!(figure(&output, "deliveries") > 0.0);
+    assert!(figure(&output, "deliveries") > 100.0);
 }
 
 #[test]
@@ -149,7 +148,7 @@ fn people_are_spread_over_nodes_and_every_fault_is_noticed_there_too() {
         let load = ["--subscribers", "5", "--publishers", "2", "--seconds", "2", "--warmup", "0"];
         bench(&[&["fanout"], &target[..], &load[..], OPEN_LOOP].concat())
     };
-    assert!(figure(&run(Fault::Nothing), "deliveries") > 0.0);
+    assert!(figure(&run(Fault::Nothing), "deliveries") > 100.0);
     refused(&run(Fault::Drop), "offset 21 came where 20 was due");
     refused(&run(Fault::Double), "(doubled)");
 }

@@ -216,7 +216,7 @@ async fn more_silent_connections_than_there_are_files_keep_nobody_out() {
 }
 
 /// Longer than any limit on time here, on a machine that has other things to do, and not as long as any that is not set.
-const ENDS_MAX: Duration = Duration::from_secs(9);
+const ENDS_MAX: Duration = Duration::from_secs(8);
 
 /// Reads until the end; answers whether it came in time.
 async fn ends(stream: &mut AnyStream) -> bool {

@@ -49,8 +49,20 @@ impl House {
         assert!(adding.wait().unwrap().success());
     }
 
-    /// What a verb finds that is not well, and its exit code.
+    /// What a verb finds that is not well, and its exit code. A Redis that is far because the machine has other things to do
+    /// is not far each time.
     fn news(&self, verb: &str) -> (Vec<Value>, i32) {
+        let mut tries = 1;
+        loop {
+            let (news, code) = self.news_now(verb);
+            if tries == 4 || news.iter().all(|finding| finding["id"] != "redis.far") {
+                return (news, code);
+            }
+            tries += 1;
+        }
+    }
+
+    fn news_now(&self, verb: &str) -> (Vec<Value>, i32) {
         let mut command = self.verb();
         command.args([verb, "--json"]);
         // The machine that tests is not what is looked at.
@@ -60,9 +72,7 @@ impl House {
         let output = command.output().unwrap();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let found = report["findings"].as_array().unwrap().iter();
-        // How long a machine that is busy with tests takes to answer is not what is looked at either.
-        let told = |finding: &&Value| finding["level"] != "ok" && finding["id"] != "redis.far";
-        (found.filter(told).cloned().collect(), output.status.code().unwrap())
+        (found.filter(|finding| finding["level"] != "ok").cloned().collect(), output.status.code().unwrap())
     }
 
     /// Both verbs find this and nothing else.

@@ -13,7 +13,7 @@ const ANSWERING: Duration = Duration::from_secs(1);
 /// Clearly less than that.
 const SOON: Duration = Duration::from_millis(600);
 /// Longer than an answer is waited for, and all that comes with it, on a machine that has other things to do.
-const LATE: Duration = Duration::from_secs(10);
+const LATE: Duration = Duration::from_secs(5);
 /// How often something quick may look slow because the machine had other things to do just then.
 const TRIES: usize = 4;
 

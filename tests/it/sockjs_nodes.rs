@@ -381,7 +381,8 @@ async fn who_stops_polling_has_left_after_the_disconnect_delay_whichever_node_wa
     session.at(1).until(|all| all.contains(&echoed("x"))).await;
     eventually("nobody is in the room", || async { house.people(2).await == 0 }).await;
     eventually("the name is held by nobody", || async { house.held() == 0 }).await;
-    assert!(began.elapsed() > Duration::from_millis(7_900), "{:?}", began.elapsed());
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(7_900) && took < Duration::from_secs(14), "{took:?}");
     assert_eq!(session.at(2).send(&["x"]).await.status, 404);
 }
 
